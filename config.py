@@ -1,0 +1,82 @@
+"""Every setting of the tutorial, in one place.
+
+The notebooks read these names (`config.NEMO_URL`). Change a value here, or set an environment variable of the same
+name, which wins. Three URLs, a token and PROFILE take you from this machine to a cluster.
+"""
+
+import os as _os
+
+
+def _setting(name, default):
+    """The environment variable `name` in the type of its default, else the default."""
+    text = _os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise ValueError(f"{name} must be a {type(default).__name__}, not {text!r} (environment variable)") from None
+
+
+# --- Where the services are. Leave all three empty to use local_nemo on this machine: it is started when needed. ------
+NDS_URL = _setting("NDS_URL", "")  # Data Store
+NEMO_URL = _setting("NEMO_URL", "")  # Entity Store, Customizer, Evaluator, Guardrails, Deployment Management
+NIM_URL = _setting("NIM_URL", "")  # NIM: inference
+
+# --- Keys. Each is sent to the one service it belongs to, and written nowhere. -----------------------------------------
+NDS_TOKEN = _setting("NDS_TOKEN", "token")  # Data Store; local_nemo and a default installation accept any text
+HF_TOKEN = _setting("HF_TOKEN", "")  # Hugging Face hub: needed for the gated xLAM dataset only
+WANDB_API_KEY = _setting("WANDB_API_KEY", "")  # (optional) watch the training in Weights & Biases
+NVIDIA_API_KEY = _setting("NVIDIA_API_KEY", "")  # (optional) the hosted content-safety model of build.nvidia.com
+
+# --- What is trained, on what, for how long. ----------------------------------------------------------------------------
+# laptop: the tutorial on two CPU cores.  ci: the same story in minutes, with a weaker model.
+# long: up to two hours of training on two cores.  cluster: the published run on NeMo Microservices with two GPUs.
+PROFILE = _setting("PROFILE", "laptop")
+
+_LOCAL = {"BASE_MODEL": "huggingfacetb/smollm2-135m-instruct", "BASE_MODEL_VERSION": "v1.0.0+cpu", "DATASET": "bfcl"}
+PROFILES = {
+    "laptop": _LOCAL | {
+        "NUM_EXAMPLES": 2000, "EPOCHS": 2, "BATCH_SIZE": 8, "LEARNING_RATE": 5e-4,
+        "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 0,
+    },
+    "ci": _LOCAL | {
+        "NUM_EXAMPLES": 200, "EPOCHS": 1, "BATCH_SIZE": 8, "LEARNING_RATE": 5e-4,
+        "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 30,
+    },
+    "long": _LOCAL | {
+        "NUM_EXAMPLES": 2000, "EPOCHS": 6, "BATCH_SIZE": 8, "LEARNING_RATE": 3e-4,
+        "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.05, "EVAL_LIMIT": 0,
+    },
+    "cluster": {
+        "BASE_MODEL": "meta/llama-3.2-1b-instruct", "BASE_MODEL_VERSION": "v1.0.0+80GB",
+        "DATASET": "Salesforce/xlam-function-calling-60k",
+        "NUM_EXAMPLES": 5000, "EPOCHS": 2, "BATCH_SIZE": 16, "LEARNING_RATE": 1e-4,
+        "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.1, "EVAL_LIMIT": 0,
+    },
+}  # fmt: skip
+if PROFILE not in PROFILES:
+    raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {PROFILE!r}")
+_profile = PROFILES[PROFILE]
+
+BASE_MODEL = _setting("BASE_MODEL", _profile["BASE_MODEL"])  # the model to customize, as NIM serves it
+BASE_MODEL_VERSION = _setting("BASE_MODEL_VERSION", _profile["BASE_MODEL_VERSION"])  # which Customizer configuration of it
+DATASET = _setting("DATASET", _profile["DATASET"])  # "bfcl", a hub id, or the path of a JSONL file
+NUM_EXAMPLES = _setting("NUM_EXAMPLES", _profile["NUM_EXAMPLES"])  # rows to take, a seeded sample; more than there are: all
+EPOCHS = _setting("EPOCHS", _profile["EPOCHS"])  # passes over the training rows
+BATCH_SIZE = _setting("BATCH_SIZE", _profile["BATCH_SIZE"])  # rows per optimizer step
+LEARNING_RATE = _setting("LEARNING_RATE", _profile["LEARNING_RATE"])  # at its peak
+ADAPTER_DIM = _setting("ADAPTER_DIM", _profile["ADAPTER_DIM"])  # LoRA rank, a power of two
+ADAPTER_DROPOUT = _setting("ADAPTER_DROPOUT", _profile["ADAPTER_DROPOUT"])  # 0 to 1
+EVAL_LIMIT = _setting("EVAL_LIMIT", _profile["EVAL_LIMIT"])  # test rows to evaluate; 0: all of them
+
+SEED = _setting("SEED", 1234)  # sampling, splits and training start from it
+LIMIT_TOOL_PROPERTIES = _setting("LIMIT_TOOL_PROPERTIES", 8)  # NIM 1.8 freezes on tools with more parameters than this
+
+# --- Names in the services, and folders here. ---------------------------------------------------------------------------
+NMS_NAMESPACE = _setting("NMS_NAMESPACE", "xlam-tutorial-ns")  # groups everything this tutorial creates
+DATASET_NAME = _setting("DATASET_NAME", "xlam-ft-dataset")  # the dataset in Data Store and Entity Store
+CUSTOM_MODEL = _setting("CUSTOM_MODEL", f"{NMS_NAMESPACE}/{BASE_MODEL.split('/')[-1]}-xlam-run1")  # "@<job id>" is appended
+DATA_DIR = _setting("DATA_DIR", "data")  # files that notebook 1 writes
+RESULTS_DIR = _setting("RESULTS_DIR", "results/run")  # hand-over between notebooks, metrics, downloads
+LOCAL_STATE = _setting("LOCAL_STATE", ".local_nemo")  # state of the local_nemo that is started when the URLs are empty
