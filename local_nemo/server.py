@@ -32,6 +32,8 @@ class CannotStart(RuntimeError):
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code. Raises `CannotStart`."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # unwinds the stack below, also when uvicorn raises it anew
+        signal.signal(number, _exit)
     with ExitStack() as exits:
         exits.enter_context(lock_state(settings.state))
         listener = exits.enter_context(bind(settings))
@@ -186,6 +188,10 @@ def running_pid(state: Path) -> int | None:
     except FileNotFoundError:
         return None
     return None
+
+
+def _exit(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _log_to(path: Path) -> None:
