@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 import config
 from helpers import readme, state
-from helpers import platform as nemo
+from helpers.platform import connect, running
 
 NOTEBOOKS = (
     "1_data_preparation.ipynb",
@@ -37,7 +37,7 @@ NOTEBOOKS = (
     "4_adding_safety_guardrails.ipynb",
 )
 ROOT = Path(__file__).resolve().parent.parent
-RUN_STATE = ROOT / ".local_nemo" / "run"
+RUN_STATE = ".local_nemo/run"  # relative to ROOT
 
 
 def run(*, save_outputs: bool = False) -> None:
@@ -46,11 +46,11 @@ def run(*, save_outputs: bool = False) -> None:
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     started, walls = time.monotonic(), {}
-    with services() as urls, PeakMemory() as memory:
+    with services() as env, PeakMemory() as memory:
         for path in NOTEBOOKS:
-            walls[f"notebook_{path[0]}"] = execute(ROOT / path, results / path, urls)
+            walls[f"notebook_{path[0]}"] = execute(ROOT / path, results / path, env)
     walls["total"] = round(time.monotonic() - started, 1)
-    state.record_metrics(**run_facts(), wall_s=walls, peak_rss_mb=memory.peak_mb)
+    state.record_metrics({**run_facts(), "wall_s": walls, "peak_rss_mb": memory.peak_mb})
     if save_outputs:
         for path in NOTEBOOKS:
             shutil.copyfile(results / path, ROOT / path)
@@ -81,17 +81,19 @@ def execute(source: Path, target: Path, env: dict[str, str]) -> float:
 
 @contextmanager
 def services() -> Iterator[dict[str, str]]:
-    """The URLs to use, as environment variables: the configured ones, or a local_nemo that lives as long as the run."""
+    """Variables for the kernels: none with configured URLs, else the state of a local_nemo that ends with the run."""
     if config.NEMO_URL:
         yield {}
         return
-    subprocess.run([sys.executable, "-m", "local_nemo", "stop", "--state", str(RUN_STATE)], check=True, cwd=ROOT)
-    shutil.rmtree(RUN_STATE, ignore_errors=True)
-    server = nemo.start_local(RUN_STATE, port=0)
+    stop = [sys.executable, "-m", "local_nemo", "stop", "--state", str(ROOT / RUN_STATE)]
+    subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    shutil.rmtree(ROOT / RUN_STATE, ignore_errors=True)
+    config.LOCAL_STATE = RUN_STATE
+    connect(config)
     try:
-        yield {"NEMO_URL": server.url, "NDS_URL": server.url, "NIM_URL": server.url + "/nim"}
+        yield {"LOCAL_STATE": RUN_STATE}
     finally:
-        subprocess.run([sys.executable, "-m", "local_nemo", "stop", "--state", str(RUN_STATE)], check=True, cwd=ROOT)
+        subprocess.run(stop, check=True, cwd=ROOT)
 
 
 class PeakMemory:
@@ -118,9 +120,9 @@ def _family() -> list[psutil.Process]:
     """This process, its descendants, and the local_nemo of this run, which is a process group of its own."""
     me = psutil.Process()
     family = {process.pid: process for process in [me, *me.children(recursive=True)]}
-    pid = nemo.local_pid(RUN_STATE)
-    if pid and psutil.pid_exists(pid):
-        server = psutil.Process(pid)
+    facts = running(ROOT / RUN_STATE)
+    if facts and psutil.pid_exists(facts["pid"]):
+        server = psutil.Process(facts["pid"])
         family.update({process.pid: process for process in [server, *server.children(recursive=True)]})
     return list(family.values())
 
