@@ -7,23 +7,27 @@ Run as: python img/draw_tool_use.py [folder]
 import sys
 from pathlib import Path
 
-from drawing import arrow, box, card, label, number, save
+from drawing import MONO, Box, arrow, box, card, label, number, save
 
-WIDTH, HEIGHT = 9.4, 4.4
+# fmt: off
+BOXES = (
+    Box(0.25, 3.02, 2.75, 1.13, "orange", "Question", "What will the weather be\nin Berlin on November 7,\n2025?"),
+    Box(0.25, 1.55, 2.75, 1.13, "sky", "Tools on offer", "get_weather(\n  location: string,\n  date: string)", MONO),
+    Box(3.85, 2.25, 1.70, 1.13, "purple", "Model", "picks a tool, fills\nin its arguments\nfrom the question"),
+    Box(6.40, 2.82, 2.75, 1.33, "green", "Tool call",
+        'name: get_weather\narguments:\n  location: "Berlin"\n  date: "2025-11-07"', MONO),
+    Box(6.40, 0.25, 2.75, 1.13, "sky", "Tool result",
+        '{"temperature_c": 9,\n "conditions": "rain",\n "wind_kmh": 22}', MONO),
+    Box(0.25, 0.25, 2.75, 0.93, "orange", "Answer", "Rain is expected in Berlin\nthat day, at about 9 °C."),
+)
+# fmt: on
 
 
 def draw(folder: Path) -> Path:
     """Writes tool-use.png into `folder` and returns its path."""
-    axes = card(WIDTH, HEIGHT)
-    box(axes, 0.25, 3.02, 2.75, 1.13, "orange", "Question", "What will the weather be\nin Berlin on November 7,\n2025?")
-    box(axes, 0.25, 1.55, 2.75, 1.13, "sky", "Tools on offer",
-        "get_weather(\n  location: string,\n  date: string)", mono=True)
-    box(axes, 3.85, 2.25, 1.7, 1.13, "purple", "Model", "picks a tool, fills\nin its arguments\nfrom the question")
-    box(axes, 6.4, 2.82, 2.75, 1.33, "green", "Tool call",
-        'name: get_weather\narguments:\n  location: "Berlin"\n  date: "2025-11-07"', mono=True)
-    box(axes, 6.4, 0.25, 2.75, 1.13, "sky", "Tool result",
-        '{"temperature_c": 9,\n "conditions": "rain",\n "wind_kmh": 22}', mono=True)
-    box(axes, 0.25, 0.25, 2.75, 0.93, "orange", "Answer", "Rain is expected in Berlin\nthat day, at about 9 °C.")
+    axes = card(9.4, 4.4)
+    for shape in BOXES:
+        box(axes, shape)
 
     arrow(axes, (3.0, 3.5), (3.85, 3.1))
     arrow(axes, (3.0, 2.12), (3.85, 2.5))

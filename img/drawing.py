@@ -7,18 +7,19 @@ Does not know what any figure shows: see draw_tool_use.py and draw_end_to_end.py
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first)
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch  # noqa: E402
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 INK = "#1b1f24"
 MUTED = "#57606a"
 PAPER = "#ffffff"
-RULE = "#d0d7de"
+SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"  # matplotlib ships both
 TINTS = {  # role: (edge, fill)
     "orange": ("#b35c00", "#fdebd3"),
     "sky": ("#1b6fa8", "#e1f1fb"),
@@ -37,39 +38,49 @@ def card(width: float, height: float) -> Axes:
     return axes
 
 
-def box(axes: Axes, x: float, y: float, width: float, height: float, tint: str, title: str, body: str = "",
-        mono: bool = False) -> None:
-    """A rounded box with a bold title and, below it, left-aligned text."""
+class Box(NamedTuple):
+    """A rounded box at (x, y), its lower left corner: a bold title and, below it, left-aligned text."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    tint: str
+    title: str = ""
+    body: str = ""
+    family: str = SANS
+
+
+def box(axes: Axes, shape: Box) -> None:
+    """Draws the box; a title without a body is centred."""
+    x, y, width, height, tint, title, body, family = shape
     edge, fill = TINTS[tint]
-    axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.09",
-                                  edgecolor=edge, facecolor=fill, linewidth=1.4))
+    outline = "round,pad=0,rounding_size=0.09"
+    axes.add_patch(FancyBboxPatch((x, y), width, height, outline, edgecolor=edge, facecolor=fill, linewidth=1.4))
+    heading = {"fontsize": 11, "fontweight": "bold"}
     if not body:
-        axes.text(x + width / 2, y + height / 2, title, ha="center", va="center", color=INK, fontsize=11,
-                  fontweight="bold")
+        axes.text(x + width / 2, y + height / 2, title, ha="center", va="center", color=INK, **heading)
         return
-    axes.text(x + 0.14, y + height - 0.13, title, ha="left", va="top", color=edge, fontsize=11, fontweight="bold")
-    axes.text(x + 0.14, y + height - 0.41, body, ha="left", va="top", color=INK, fontsize=9, linespacing=1.45,
-              family="DejaVu Sans Mono" if mono else "DejaVu Sans")
+    top = y + height
+    axes.text(x + 0.14, top - 0.13, title, va="top", color=edge, **heading)
+    axes.text(x + 0.14, top - 0.41, body, va="top", color=INK, fontsize=9, linespacing=1.45, family=family)
 
 
-def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], *, bend: float = 0.0,
-          colour: str = INK) -> None:
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], *, bend: float = 0.0) -> None:
     """An arrow between two points; `bend` curves it (as a share of its length)."""
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13, linewidth=1.5, color=colour,
-                                   shrinkA=0, shrinkB=0, connectionstyle=f"arc3,rad={bend}"))
+    way = {"connectionstyle": f"arc3,rad={bend}", "shrinkA": 0, "shrinkB": 0}
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13, linewidth=1.5, color=INK, **way))
 
 
-def number(axes: Axes, x: float, y: float, text: str, tint: str = "grey") -> None:
+def number(axes: Axes, x: float, y: float, text: str) -> None:
     """A step number in a filled circle."""
-    edge, _ = TINTS[tint]
-    axes.text(x, y, text, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold",
-              bbox={"boxstyle": "circle,pad=0.28", "facecolor": edge, "edgecolor": edge})
+    disc = {"boxstyle": "circle,pad=0.28", "facecolor": MUTED, "edgecolor": MUTED}
+    axes.text(x, y, text, ha="center", va="center", color=PAPER, fontsize=9, fontweight="bold", bbox=disc)
 
 
-def label(axes: Axes, x: float, y: float, text: str, *, align: str = "center", size: float = 9,
-          colour: str = MUTED) -> None:
+def label(axes: Axes, x: float, y: float, text: str, *, align: str = "center", size: float = 9) -> None:
     """Free text beside an arrow or under a group."""
-    axes.text(x, y, text, ha=align, va="center", color=colour, fontsize=size, linespacing=1.35)
+    axes.text(x, y, text, ha=align, va="center", color=MUTED, fontsize=size, linespacing=1.35)
 
 
 def save(axes: Axes, path: Path) -> Path:
