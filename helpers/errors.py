@@ -29,6 +29,7 @@ heading of docs/troubleshooting.md that says more. Errors never hold a token.
 from __future__ import annotations
 
 __all__ = [
+    "BY_STATUS",
     "Busy",
     "Conflict",
     "DatasetError",
@@ -145,6 +146,17 @@ class Invalid(Refused):
 
 class Busy(Refused):
     """429: too many requests at once."""
+
+
+BY_STATUS: dict[int, type[Refused]] = {
+    400: Invalid,
+    401: NotAuthorized,
+    403: NotAuthorized,
+    404: NotFound,
+    409: Conflict,
+    422: Invalid,
+    429: Busy,
+}
 
 
 class ModelNotServed(TutorialError):
