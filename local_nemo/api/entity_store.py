@@ -1,0 +1,171 @@
+"""Entity Store: namespaces, projects, datasets and models by name.
+
+Entities describe; the files they point to are in the Data Store. Deleting a model that a training made also withdraws
+its adapter from the engine, so that a model is either stored and served, or gone.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from local_nemo.api.context import Context
+from local_nemo.api.entity_routes import (
+    Body,
+    Deleted,
+    Entity,
+    EntityPatch,
+    Name,
+    NameInPath,
+    NewEntity,
+    deleted,
+    entity_router,
+    list_query,
+    named_fields,
+)
+from local_nemo.store.query import ListQuery
+
+TAG = "Entity Store"
+router = APIRouter()
+
+
+class NamespacePatch(EntityPatch):
+    """A namespace's own fields."""
+
+
+class NewNamespace(NamespacePatch):
+    id: Name | None = Field(None, description="the namespace's name", examples=["xlam-tutorial-ns"])
+
+
+class NewProject(NewEntity):
+    """Projects group entities; other objects name one as free text."""
+
+
+class ProjectPatch(EntityPatch):
+    pass
+
+
+class DatasetPatch(EntityPatch):
+    files_url: str | None = Field(None, max_length=4096, examples=["hf://datasets/xlam-tutorial-ns/xlam-ft-dataset"])
+    format: str | None = None
+    hf_endpoint: str | None = Field(None, max_length=4096, description="the Data Store's Hub endpoint unless given")
+    limit: int | None = Field(None, ge=0)
+    split: str | None = None
+
+
+class NewDataset(DatasetPatch, NewEntity):
+    files_url: str = Field(min_length=1, max_length=4096, examples=["hf://datasets/xlam-tutorial-ns/xlam-ft-dataset"])
+
+
+class Artifact(Body):
+    """The files of a model."""
+
+    files_url: str
+    status: Literal["created", "upload_failed", "upload_completed"]
+    backend_engine: str | None = None
+    gpu_arch: str | None = None
+    precision: str | None = None
+    tensor_parallelism: int | None = None
+
+
+class ModelSpec(Body):
+    num_parameters: int
+    context_size: int
+    num_virtual_tokens: int
+    is_chat: bool
+
+
+class Peft(Body):
+    """How a model was tuned from its base model."""
+
+    finetuning_type: Literal["lora", "lora_merged", "all_weights", "p_tuning"]
+    lora: dict[str, Any] | None = None
+    p_tuning: dict[str, Any] | None = None
+
+
+class ApiEndpoint(Body):
+    url: str
+    model_id: str
+    format: str | None = None
+
+
+class ModelPatch(EntityPatch):
+    base_model: str | dict[str, Any] | None = None
+    artifact: Artifact | None = None
+    spec: ModelSpec | None = None
+    peft: Peft | None = None
+    api_endpoint: ApiEndpoint | None = Field(None, description="an `api_key` is not stored")
+    prompt: dict[str, Any] | None = None
+    guardrails: dict[str, Any] | None = None
+    model_providers: list[str] | None = None
+
+
+class NewModel(ModelPatch, NewEntity):
+    pass
+
+
+def with_fields(data: Entity, _services: Any) -> Entity:
+    """Custom fields are an empty object, not null, when none are given."""
+    return data | {"schema_version": "1.0", "custom_fields": data["custom_fields"] or {}}
+
+
+def withdraw_adapter(model: Entity, services: Any) -> None:
+    services.adapters.withdraw(f"{model['namespace']}/{model['name']}")
+
+
+for kind, path, new, patch in (
+    ("project", "/v1/projects", NewProject, ProjectPatch),
+    ("dataset", "/v1/datasets", NewDataset, DatasetPatch),
+):
+    router.include_router(entity_router(kind, path, new, patch, tag=TAG, prepare=with_fields))
+router.include_router(
+    entity_router(
+        "model",
+        "/v1/models",
+        NewModel,
+        ModelPatch,
+        tag=TAG,
+        prepare=with_fields,
+        on_delete=withdraw_adapter,
+        aliases={"peft.lora": "peft.finetuning_type=lora"},
+    )
+)
+
+namespaces = APIRouter(prefix="/v1/namespaces", tags=[TAG])
+
+
+@namespaces.post("", summary="Create a namespace", operation_id="create_namespace")
+def create_namespace(body: NewNamespace, services: Context) -> Entity:
+    data = body.model_dump() | {"custom_fields": body.custom_fields or {}}
+    return as_namespace(services.entities.create("namespace", data))
+
+
+@namespaces.get("", summary="List namespaces", operation_id="list_namespaces")
+def list_namespaces(
+    services: Context, query: Annotated[ListQuery, Depends(list_query({"namespace": "id", "name": "id"}))]
+) -> Entity:
+    page = services.entities.page("namespace", query)
+    return page | {"data": [as_namespace(entity) for entity in page["data"]]}
+
+
+@namespaces.get("/{id}", summary="Get a namespace", operation_id="get_namespace")
+def get_namespace(id: NameInPath, services: Context) -> Entity:
+    return as_namespace(services.entities.get("namespace", "default", id))
+
+
+@namespaces.patch("/{id}", summary="Change a namespace", operation_id="update_namespace")
+def update_namespace(id: NameInPath, body: NamespacePatch, services: Context) -> Entity:
+    return as_namespace(services.entities.update("namespace", "default", id, named_fields(body, NewNamespace)))
+
+
+@namespaces.delete("/{id}", summary="Delete a namespace", operation_id="delete_namespace")
+def delete_namespace(id: NameInPath, services: Context) -> Deleted:
+    return deleted(services.entities.delete("namespace", "default", id))
+
+
+def as_namespace(entity: Entity) -> Entity:
+    """A namespace's id is its name, and it lies in no other namespace."""
+    return {key: value for key, value in entity.items() if key not in ("name", "namespace")}
+
+
+router.include_router(namespaces)

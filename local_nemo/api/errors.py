@@ -1,0 +1,121 @@
+"""From exceptions to error bodies: `{"detail": text}`, or FastAPI's list of details for a request that is invalid.
+
+Contract: every error is JSON, says what happened to which object, and never shows a traceback; what was not expected is
+logged and answered with 500. A conflict carries `x-should-retry: false`, because the SDK would send it twice more.
+A missing repository, revision or file also carries the header by which Hub clients tell them apart.
+"""
+
+import errno
+import logging
+import math
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+from local_nemo.store.entities import AlreadyExists, NotFound
+from local_nemo.store.query import BadQuery
+
+log = logging.getLogger("local_nemo.api")
+HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
+INSUFFICIENT_STORAGE = 507
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE)
+
+
+class ApiError(HTTPException):
+    """An answer other than success: a status and a text (or list) for `detail`."""
+
+    def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.exception_handler(NotFound)(not_found)
+    app.exception_handler(AlreadyExists)(already_exists)
+    app.exception_handler(BadQuery)(bad_query)
+    app.exception_handler(RequestValidationError)(invalid_request)
+    app.exception_handler(StarletteHTTPException)(http_error)
+    app.exception_handler(ClientDisconnect)(client_left)
+    app.exception_handler(OSError)(storage_failed)
+    app.exception_handler(DBAPIError)(storage_failed)
+    app.exception_handler(Exception)(unexpected)
+
+
+def error_body(detail: Any) -> dict[str, Any]:
+    """`detail` for the NeMo services, and `error` beside it, where Hub clients look for the text."""
+    return {"detail": detail, "error": detail} if isinstance(detail, str) else {"detail": detail}
+
+
+def not_found(_request: Request, error: NotFound) -> Response:
+    headers = {"X-Error-Code": HUB_CODES[error.kind]} if error.kind in HUB_CODES else {}
+    if commit := getattr(error, "commit", None):
+        headers["X-Repo-Commit"] = commit
+    return JSONResponse(error_body(str(error)), 404, headers)
+
+
+def already_exists(_request: Request, error: AlreadyExists) -> Response:
+    return JSONResponse(error_body(str(error)), 409, {"x-should-retry": "false"})
+
+
+def bad_query(_request: Request, error: BadQuery) -> Response:
+    detail = {"loc": ["query", error.parameter], "msg": str(error), "type": "value_error"}
+    return JSONResponse({"detail": [detail]}, 422)
+
+
+def invalid_request(_request: Request, error: RequestValidationError) -> Response:
+    return JSONResponse({"detail": [_printable(one) for one in error.errors()]}, 422)
+
+
+def http_error(request: Request, error: StarletteHTTPException) -> Response:
+    detail = error.detail
+    if error.status_code == 404 and detail == "Not Found":
+        detail = f"local_nemo has no {request.method} {request.url.path[:200]}; /docs lists what it has"
+    if error.status_code == 405:
+        detail = f"{request.url.path[:200]} has no method {request.method}; /docs lists what local_nemo has"
+    headers = dict(error.headers or {})
+    if error.status_code == 409:
+        headers.setdefault("x-should-retry", "false")
+    if error.status_code < 200 or error.status_code in (204, 304):
+        return Response(status_code=error.status_code, headers=headers)
+    return JSONResponse(error_body(detail), error.status_code, headers)
+
+
+def client_left(_request: Request, _error: ClientDisconnect) -> Response:
+    return JSONResponse(error_body("the client closed the connection before the request was complete"), 400)
+
+
+def storage_failed(request: Request, error: OSError | DBAPIError) -> Response:
+    """The disk is full or can't be written: say so; everything stored before is intact."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, sqlite3.OperationalError) and getattr(cause, "errno", None) not in STORAGE_ERRORS:
+        return unexpected(request, error)
+    log.error("storage failed in %s %s: %s", request.method, request.url.path, cause)
+    reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+    text = f"local_nemo could not use its storage: {reason}. Nothing was changed; free some space and try again."
+    return JSONResponse(error_body(text), INSUFFICIENT_STORAGE, {"x-should-retry": "false"})
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    text = "local_nemo failed to answer this request; server.log in its state folder has the details"
+    return JSONResponse(error_body(text), 500)
+
+
+def _printable(value: Any) -> Any:
+    """A copy that JSON can carry: pydantic puts inputs and exceptions into its error details."""
+    if isinstance(value, Mapping):
+        return {str(key): _printable(item) for key, item in value.items() if key not in ("input", "url")}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value).encode("utf-8", "replace").decode()
