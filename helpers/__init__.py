@@ -7,6 +7,6 @@
     deployments, doctor                 what is running, what is missing
     state, progress, tracking, errors   the hand-over between notebooks, the bar, W&B, what can go wrong
 
-Contract: a verb takes the platform first and keyword-only options after its object, returns plain data, and raises one of
-`helpers.errors`. Everything here speaks HTTP to NeMo Microservices; nothing here knows how a service works inside.
+Contract: a verb takes the platform first and keyword-only options after its object, returns plain data, and raises one
+of `helpers.errors`. Everything here speaks HTTP to NeMo Microservices; nothing knows how a service works inside.
 """

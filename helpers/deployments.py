@@ -72,7 +72,7 @@ def wait_until_ready(
                 raise errors.DeploymentFailed(
                     f"The deployment {reference} is {status} after {waited:.0f} s.",
                     now=details.get("description") or "the service gives no reason.",
-                    next_step="free a GPU with deployments.delete(platform, 'namespace/name'), or read the pod's events.",
+                    next_step="free a GPU (deployments.delete) or read the events of its pod.",
                 )
             sleep(poll)
 

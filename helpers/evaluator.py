@@ -30,7 +30,7 @@ def run(
 
 
 def ensure_job(platform: Platform, *, config: dict, target: dict, dataset_commit: str = "") -> dict:
-    """The job that asks this: an existing one (completed or under way) if the dataset commit is known, else a new one."""
+    """The job that asks this: an existing one (completed or under way) of the same commit if known, else a new one."""
     if dataset_commit and (existing := find_job(platform, recipe(config, target, dataset_commit))) is not None:
         print(
             f"Reusing evaluation {existing['id']} ({existing['status']}): same model, configuration and dataset "

@@ -1,9 +1,9 @@
 """Waiting for a job of any service until it has ended.
 
-Contract: success is the status `completed` and nothing else; a percentage decides nothing. `failed`, `cancelled` and words
-this client does not know raise, with the last line the service logged. Slow is not stalled: the clock starts again
-whenever the job moves, and a job that waits in the queue moves when the queue does. A service that restarts meanwhile is
-waited for. Ctrl-C ends the waiting, never the job.
+Contract: success is the status `completed` and nothing else; a percentage decides nothing. `failed`, `cancelled` and
+words this client does not know raise, with the last line the service logged. Slow is not stalled: the stall clock
+starts again whenever anything about the job changes. A service that restarts meanwhile is waited for. Ctrl-C ends the
+waiting, never the job.
 """
 
 import json
@@ -53,8 +53,8 @@ def wait_for_job(
 ) -> dict:
     """The job once it is `completed`. `total` is the number of steps or rows, where the service does not say.
 
-    Raises JobFailed, JobCancelled, JobStalled (no movement for `stall_timeout` seconds), or the ServiceError of a service
-    that has not answered for `outage_timeout` seconds. All times are seconds; `clock` and `sleep` are seams for tests.
+    Raises JobFailed, JobCancelled, JobStalled (no movement for `stall_timeout` seconds), or the ServiceError of a
+    service that has not answered for `outage_timeout` seconds. All times are seconds; `clock` and `sleep` are seams.
     """
     began = moved = answered = clock()
     job: dict[str, Any] = {"id": job_id, "status": "unknown"}
