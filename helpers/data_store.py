@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -98,12 +99,12 @@ def upload(platform: Platform, repo: str, files: Mapping[str, str | Path]) -> Up
     return Upload(repo, commit_of(platform, repo), sent, removed)
 
 
-def tree(platform: Platform, repo: str, *, revision: str = "main") -> dict[str, dict]:
-    """Path -> {size, git_oid, sha256} of every file of a dataset repository; sha256 is None for plain git files."""
+def tree(platform: Platform, repo: str, *, revision: str = "main", repo_type: str = "dataset") -> dict[str, dict]:
+    """Path -> {size, git_oid, sha256} of every file of a repository; sha256 is None for plain git files."""
     api = hub(platform)
 
     def read() -> dict[str, dict]:
-        entries = api.list_repo_tree(repo, repo_type="dataset", recursive=True, revision=revision)
+        entries = api.list_repo_tree(repo, repo_type=repo_type, recursive=True, revision=revision)
         return {
             entry.path: {
                 "size": entry.size,
@@ -114,7 +115,7 @@ def tree(platform: Platform, repo: str, *, revision: str = "main") -> dict[str, 
             if hasattr(entry, "blob_id")
         }
 
-    return _call(platform, f"list dataset {repo}", read)
+    return _call(platform, f"list {repo_type} {repo}", read)
 
 
 def commit_of(platform: Platform, repo: str) -> str:
@@ -123,10 +124,23 @@ def commit_of(platform: Platform, repo: str) -> str:
     return _call(platform, f"look up dataset {repo}", lambda: api.dataset_info(repo).sha or "")
 
 
-def read_file(platform: Platform, repo: str, path: str, *, revision: str = "main") -> bytes:
-    """The content of one file of a dataset repository, straight from the Data Store (no local cache)."""
-    url = f"/v1/hf/datasets/{repo}/resolve/{revision}/{path}"
-    return platform.nds.content(url)
+def read_file(platform: Platform, repo: str, path: str, *, revision: str = "main", repo_type: str = "dataset") -> bytes:
+    """The content of one file of a repository, straight from the Data Store (no local cache)."""
+    prefix = "datasets/" if repo_type == "dataset" else ""
+    return platform.nds.content(f"/v1/hf/{prefix}{repo}/resolve/{quote(revision)}/{quote(path)}")
+
+
+def damaged(platform: Platform, repo: str, *, repo_type: str = "dataset") -> list[str]:
+    """The files of a repository whose content does not have the hash that its listing names, or cannot be read."""
+    bad = []
+    for path, stored in tree(platform, repo, repo_type=repo_type).items():
+        try:
+            intact = _has_content(stored, read_file(platform, repo, path, repo_type=repo_type))
+        except (errors.ServiceFailed, errors.ServiceUnreachable):
+            intact = False
+        if not intact:
+            bad.append(path)
+    return bad
 
 
 def _commit(platform: Platform, repo: str, add: dict[str, Path], removed: tuple[str, ...]) -> None:
@@ -150,7 +164,10 @@ def _is_stored(stored: dict | None, file: Path) -> bool:
     """Whether the repository already holds exactly this content."""
     if stored is None or stored["size"] != file.stat().st_size:
         return False
-    content = file.read_bytes()
+    return _has_content(stored, file.read_bytes())
+
+
+def _has_content(stored: dict, content: bytes) -> bool:
     if stored["sha256"]:
         return hashlib.sha256(content).hexdigest() == stored["sha256"]
     return git_oid(content) == stored["git_oid"]

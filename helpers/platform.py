@@ -81,9 +81,11 @@ def connect(config: ModuleType, *, start: bool = True) -> Platform:
     if server is None:
         if not start:
             raise ServiceUnreachable(
-                f"No local_nemo runs on {state}.", next_step="start one with `make serve`, or run a notebook."
+                f"No local_nemo runs on the state folder {_short(state)}.",
+                next_step="start one with `make serve`, or run a notebook.",
             )
         server = _start(state)
+    _wait_until_ready(server, state)
     return at(server["url"], server["url"], server["url"] + "/nim", nds_token=config.NDS_TOKEN, local_pid=server["pid"])
 
 
@@ -146,6 +148,26 @@ def _start(
             f"  log:  {_short(state / 'server.log')}\n  stop: make stop"
         )
     return server
+
+
+def _wait_until_ready(
+    server: dict,
+    state: Path,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until local_nemo has loaded its base model: it answers before that, and NIM says 503."""
+    service, began = Service("local_nemo", server["url"]), clock()
+    with Line() as line:
+        while not service.answers("/nim/v1/health/ready"):
+            line.show(f"local_nemo (pid {server['pid']}) loads its base model, {clock() - began:.0f} s ...")
+            if clock() - began > START_SECONDS:
+                raise ServiceUnreachable(
+                    f"local_nemo (pid {server['pid']}) has not loaded its base model after {START_SECONDS:.0f} s.",
+                    next_step=f"read {_short(state / 'server.log')}; `make stop` ends it.",
+                )
+            sleep(0.5)
 
 
 def _grace(state: Path, sleep: Callable[[float], None]) -> dict | None:
