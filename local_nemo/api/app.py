@@ -38,7 +38,7 @@ def create_app(services: Any) -> FastAPI:
         version="1",
         openapi_tags=TAGS,
         lifespan=_lifespan,
-        redirect_slashes=True,
+        redirect_slashes=False,
     )
     app.state.services = services
     errors.install(app)

@@ -20,7 +20,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from local_nemo.store.entities import AlreadyExists, NotFound
+from local_nemo.store.files import HashMismatch
+from local_nemo.store.names import BadName
 from local_nemo.store.query import BadQuery
+from local_nemo.store.repos import StaleParent
 
 log = logging.getLogger("local_nemo.api")
 HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
@@ -40,6 +43,9 @@ def install(app: FastAPI) -> None:
     app.exception_handler(NotFound)(not_found)
     app.exception_handler(AlreadyExists)(already_exists)
     app.exception_handler(BadQuery)(bad_query)
+    app.exception_handler(BadName)(refused)
+    app.exception_handler(HashMismatch)(refused)
+    app.exception_handler(StaleParent)(stale_parent)
     app.exception_handler(RequestValidationError)(invalid_request)
     app.exception_handler(StarletteHTTPException)(http_error)
     app.exception_handler(ClientDisconnect)(client_left)
@@ -48,25 +54,33 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(unexpected)
 
 
-def error_body(detail: Any) -> dict[str, Any]:
-    """`detail` for the NeMo services, and `error` beside it, where Hub clients look for the text."""
-    return {"detail": detail, "error": detail} if isinstance(detail, str) else {"detail": detail}
+def error_body(request: Request, detail: Any) -> dict[str, Any]:
+    """The NeMo services put the text into `detail`; Hub clients also look for `error`."""
+    return {"detail": detail, "error": detail} if request.url.path.startswith("/v1/hf/") else {"detail": detail}
 
 
-def not_found(_request: Request, error: NotFound) -> Response:
+def not_found(request: Request, error: NotFound) -> Response:
     headers = {"X-Error-Code": HUB_CODES[error.kind]} if error.kind in HUB_CODES else {}
     if commit := getattr(error, "commit", None):
         headers["X-Repo-Commit"] = commit
-    return JSONResponse(error_body(str(error)), 404, headers)
+    return JSONResponse(error_body(request, str(error)), 404, headers)
 
 
-def already_exists(_request: Request, error: AlreadyExists) -> Response:
-    return JSONResponse(error_body(str(error)), 409, {"x-should-retry": "false"})
+def already_exists(request: Request, error: AlreadyExists) -> Response:
+    return JSONResponse(error_body(request, str(error)), 409, {"x-should-retry": "false"})
 
 
 def bad_query(_request: Request, error: BadQuery) -> Response:
     detail = {"loc": ["query", error.parameter], "msg": str(error), "type": "value_error"}
     return JSONResponse({"detail": [detail]}, 422)
+
+
+def refused(request: Request, error: ValueError) -> Response:
+    return JSONResponse(error_body(request, str(error)), 400)
+
+
+def stale_parent(request: Request, error: StaleParent) -> Response:
+    return JSONResponse(error_body(request, str(error)), 412)
 
 
 def invalid_request(_request: Request, error: RequestValidationError) -> Response:
@@ -84,11 +98,11 @@ def http_error(request: Request, error: StarletteHTTPException) -> Response:
         headers.setdefault("x-should-retry", "false")
     if error.status_code < 200 or error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=headers)
-    return JSONResponse(error_body(detail), error.status_code, headers)
+    return JSONResponse(error_body(request, detail), error.status_code, headers)
 
 
-def client_left(_request: Request, _error: ClientDisconnect) -> Response:
-    return JSONResponse(error_body("the client closed the connection before the request was complete"), 400)
+def client_left(request: Request, _error: ClientDisconnect) -> Response:
+    return JSONResponse(error_body(request, "the client closed the connection before the request was complete"), 400)
 
 
 def storage_failed(request: Request, error: OSError | DBAPIError) -> Response:
@@ -99,13 +113,13 @@ def storage_failed(request: Request, error: OSError | DBAPIError) -> Response:
     log.error("storage failed in %s %s: %s", request.method, request.url.path, cause)
     reason = cause.strerror if isinstance(cause, OSError) else str(cause)
     text = f"local_nemo could not use its storage: {reason}. Nothing was changed; free some space and try again."
-    return JSONResponse(error_body(text), INSUFFICIENT_STORAGE, {"x-should-retry": "false"})
+    return JSONResponse(error_body(request, text), INSUFFICIENT_STORAGE, {"x-should-retry": "false"})
 
 
 def unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
     text = "local_nemo failed to answer this request; server.log in its state folder has the details"
-    return JSONResponse(error_body(text), 500)
+    return JSONResponse(error_body(request, text), 500)
 
 
 def _printable(value: Any) -> Any:

@@ -33,6 +33,8 @@ class LocalOnlyGuard:
         if scope["type"] == "http" and (reason := refusal(scope["method"], Headers(scope=scope))):
             await JSONResponse({"detail": reason, "error": reason}, 403)(scope, receive, send)
         else:
+            if scope["type"] == "http" and len(scope["path"]) > 1:
+                scope = scope | {"path": scope["path"].rstrip("/") or "/"}  # /v1/models/ means /v1/models
             await self.app(scope, receive, send)
 
 

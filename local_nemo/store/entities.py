@@ -29,6 +29,7 @@ ID_PREFIXES = {
     "model_deployment": "model-deployment",
 }
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+NAMESPACES = ("namespace", "datastore_namespace")  # lie in no other namespace: all are kept in "default"
 FIXED = ("id", "namespace", "name", "created_at", "updated_at")
 
 
@@ -70,7 +71,7 @@ class Entities:
             with self._database.write() as session:
                 session.add(row)
         except IntegrityError as error:
-            raise AlreadyExists(kind, f"{entity['namespace']}/{row.key}") from error
+            raise AlreadyExists(kind, _reference(kind, entity["namespace"], row.key)) from error
         return entity
 
     def get(self, kind: str, namespace: str, name: str) -> Entity:
@@ -133,11 +134,15 @@ def new_id(kind: str) -> str:
     return f"{ID_PREFIXES.get(kind, kind)}-{digits}"
 
 
+def _reference(kind: str, namespace: str, name: str) -> str:
+    return name if kind in NAMESPACES else f"{namespace}/{name}"
+
+
 def _named(session: Session, kind: str, namespace: str, name: str) -> EntityRow:
     chosen = select(EntityRow).where(EntityRow.kind == kind, EntityRow.namespace == namespace, EntityRow.key == name)
     row = session.exec(chosen).one_or_none()
     if row is None:
-        raise NotFound(kind, f"{namespace}/{name}")
+        raise NotFound(kind, _reference(kind, namespace, name))
     return row
 
 

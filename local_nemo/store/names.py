@@ -4,7 +4,8 @@ import re
 import unicodedata
 
 REPO_TYPES = ("datasets", "models")
-REPO_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
+PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
+REPO_NAME = re.compile(f"{PART}/{PART}")
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
 LONGEST_PATH, LONGEST_PART = 4096, 255
 

@@ -1,0 +1,83 @@
+"""local_nemo's API over a real store but without engine, jobs and guard: what tests of storing need starts in 0.1 s."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import uvicorn
+from fastapi.testclient import TestClient
+
+from local_nemo.api.app import create_app
+from local_nemo.settings import Settings
+from local_nemo.store.database import Database, open_database
+from local_nemo.store.entities import Entities
+from local_nemo.store.repos import Files
+
+
+@dataclass
+class ServedNames:
+    """An engine that serves names and, like the real one, loads what can be loaded."""
+
+    names: list[str] = field(default_factory=lambda: ["huggingfacetb/smollm2-135m-instruct"])
+    loadable: tuple[str, ...] = ()
+    ready: bool = True
+
+    def models(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id=name, root=name, parent=None) for name in self.names]
+
+    def wait_ready(self, timeout: float) -> bool:
+        return self.ready
+
+    def load_base(self, name: str, reference: str) -> None:
+        if reference not in self.loadable:
+            raise ValueError(f"model {reference!r} is neither a folder nor a hub id that can be reached")
+        self.names.append(name)
+
+    def unload_base(self, name: str) -> None:
+        self.names.remove(name)
+
+
+@dataclass
+class StoreServices:
+    """The services that the storing half of the API uses; `withdrawn` lists the models whose adapters were withdrawn."""
+
+    settings: Settings
+    database: Database
+    entities: Entities
+    files: Files
+    engine: ServedNames = field(default_factory=ServedNames)
+    withdrawn: list[str] = field(default_factory=list)
+
+    @property
+    def adapters(self) -> SimpleNamespace:
+        return SimpleNamespace(withdraw=self.withdrawn.append)
+
+
+def open_services(state: Path) -> StoreServices:
+    database = open_database(state / "nemo.db")
+    return StoreServices(Settings(state=state), database, Entities(database), Files(database, state / "blobs"))
+
+
+def client(services: StoreServices) -> TestClient:
+    """Calls the API in process; what a browser or another host would send has to be added by header."""
+    return TestClient(create_app(services), base_url="http://127.0.0.1:8900", raise_server_exceptions=False)
+
+
+@contextmanager
+def served(services: StoreServices) -> Iterator[str]:
+    """The API on a free loopback port, for clients that bring their own HTTP; yields its URL."""
+    config = uvicorn.Config(create_app(services), port=0, log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    started = threading.Event()
+    thread.start()
+    try:
+        while not server.started:
+            started.wait(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
