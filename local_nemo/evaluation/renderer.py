@@ -1,0 +1,128 @@
+"""Renders evaluation templates in a small process of its own, so that no template can hang or fill the server.
+
+Jinja's sandbox keeps a template away from Python's insides, but not from `{{ 10 ** 10 ** 10 }}` or from a loop in a
+loop. So the process that renders has a memory limit, no environment variables, and is killed when one rendering takes
+longer than `seconds`; the next rendering starts a new one. Both sides speak one JSON object a line.
+
+The process runs: python -m local_nemo.evaluation.renderer
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+
+from local_nemo.evaluation.template import render
+
+SECONDS = 5.0  # for one rendering; a usual one takes less than a millisecond
+MEMORY_BYTES = 512 * 2**20
+MAX_OUTPUT_BYTES = 8 * 2**20  # of one rendered value as JSON
+
+
+class RenderError(ValueError):
+    """The template has no value for this row; the text says why."""
+
+
+class Renderer:
+    """`with Renderer() as renderer: renderer.render(template, context)`. Safe to use from several threads."""
+
+    def __init__(self, *, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Renderer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def render(self, template: Any, context: Mapping[str, Any]) -> Any:
+        """The rendered value (JSON types only). Raises `RenderError`, also when a bound is passed."""
+        request = json.dumps({"template": template, "context": context}).encode() + b"\n"
+        with self._lock:
+            line = self._exchange(request)
+        if not line.endswith(b"\n"):
+            self.close()
+            raise RenderError(
+                f"the template passed a bound: {self.seconds:g} s, {MEMORY_BYTES // 2**20} MiB of memory, "
+                f"or {MAX_OUTPUT_BYTES // 2**20} MiB of output for one value"
+            )
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RenderError(answer["error"])
+        return answer["value"]
+
+    def close(self) -> None:
+        """End the process; a later `render` starts another."""
+        process = self._process
+        if process is None:
+            return
+        process.kill()  # first, so that a rendering under way gives the lock back
+        with self._lock:
+            process.communicate()
+            if self._process is process:
+                self._process = None
+
+    def _exchange(self, request: bytes) -> bytes:
+        """Send one line, read one; an incomplete line means that the process was killed or died."""
+        process = self._process = self._process or _start()
+        timer = threading.Timer(self.seconds, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+            return process.stdout.readline(MAX_OUTPUT_BYTES + 1)
+        except BrokenPipeError:
+            return b""
+        finally:
+            timer.cancel()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    root = str(Path(__file__).resolve().parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-m", "local_nemo.evaluation.renderer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": root, "PYTHONIOENCODING": "utf-8"},
+        start_new_session=True,  # Ctrl-C in the server's terminal is the server's business
+    )
+
+
+def main() -> None:
+    """The loop of the rendering process: one request a line until its input ends."""
+    _limit_memory()
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        try:
+            answer = json.dumps({"value": render(request["template"], request["context"])})
+        except TemplateError as error:
+            answer = json.dumps({"error": f"{type(error).__name__}: {error}"})
+        except json.JSONDecodeError as error:
+            answer = json.dumps({"error": f"the template uses tojson, but its text is not JSON: {error}"})
+        except MemoryError:
+            return  # the memory bound; the parent sees the missing answer
+        except Exception as error:  # whatever Python raises inside a template is that template's error
+            answer = json.dumps({"error": f"{type(error).__name__}: {error}"})
+        sys.stdout.buffer.write(answer.encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    except (ImportError, ValueError, OSError):  # a system without this limit still has the one of time
+        pass
+
+
+if __name__ == "__main__":
+    main()
