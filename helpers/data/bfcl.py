@@ -1,7 +1,8 @@
 """The Berkeley Function Calling Leaderboard as xLAM-shaped rows, from the files that PyPI's `bfcl-eval` ships.
 
-The offline stand-in for xLAM: single-call rows of four of its parts, with lists of accepted values. A model that is tuned
-on them must not report BFCL scores. The package is located, never imported (its own dependencies are not installed).
+The offline stand-in for xLAM: single-call rows of four of its parts, with lists of accepted values. A model that is
+tuned on them must not report BFCL scores. The package is located, never imported (its own dependencies are not
+installed).
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def xlam_row(row: dict[str, Any], truths: list[dict[str, Any]]) -> dict[str, Any
 def truth(accepted: dict[str, list[Any]], query: str) -> dict[str, Any]:
     """The one right answer: the first accepted value of each argument.
 
-    An argument that may be left out ("" among its values) stays only if one of its values is stated in the query. Objects
-    have lists of accepted values inside: the same rule holds for their members.
+    An argument that may be left out ("" among its values) stays only if one of its values is stated in the query.
+    Objects have lists of accepted values inside: the same rule holds for their members.
     """
     arguments = {}
     for key, values in accepted.items():

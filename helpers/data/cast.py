@@ -1,7 +1,7 @@
 """Values of the wrong type that can be cast without loss: "5" for an integer, 5 for text, a JSON list written as text.
 
-Nothing is rounded, guessed or translated: "5.5" is no integer, "yes" no truth value, and a word that misses its enum stays
-as it is. Values that fit are returned unchanged.
+Nothing is rounded, guessed or translated: "5.5" is no integer, "yes" no truth value, and a word that misses its enum
+stays as it is. Values that fit are returned unchanged.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """One row of tool-calling data as OpenAI messages, tools and one gold call that its tool's schema accepts.
 
-`convert` takes xLAM's shape (`id, query, answers, tools`; the last two as JSON text or decoded; optional `accepted`), OpenAI chat
-rows (`messages` + `tools`, the call in the last message or in `tool_calls`), and anything else without raising anything but
-`Dropped`. What it had to mend is in `ConvertedRow.repairs`. Converting a converted row changes nothing.
+`convert` takes xLAM's shape (`id, query, answers, tools`; the last two as JSON text or decoded; optional `accepted`),
+OpenAI chat rows (`messages` + `tools`, the call in the last message or in `tool_calls`), and anything else without
+raising anything but `Dropped`. What it had to mend is in `ConvertedRow.repairs`. Converting a converted row changes
+nothing.
 
-It keeps rows with exactly one call: the 1B model of the tutorial makes no parallel calls. It does not look at other rows:
-duplicates and splits are elsewhere.
+It keeps rows with exactly one call: the 1B model of the tutorial makes no parallel calls. It does not look at other
+rows: duplicates and splits are elsewhere.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Questions that are the same, or nearly, so that no split learns what another one asks.
 
-*Duplicates* have the same words and call the same tool: the later one is dropped. *Near-duplicates* share at least 70 % of
-their words, numbers aside ("area of a circle with radius 3" and "… with radius 10"): all are kept, in one split.
+*Duplicates* have the same words and call the same tool: the later one is dropped. *Near-duplicates* share at least 70 %
+of their words, numbers aside ("area of a circle with radius 3" and "… with radius 10"): all are kept, in one split.
 
-Finding them takes time linear in the rows: a row is compared only with rows that share one of its rare words, and with at
-most `MOST_COMPARED` of them. It does not know paraphrases in other words.
+Finding them takes time linear in the rows: a row is compared only with rows that share one of its rare words, and with
+at most `MOST_COMPARED` of them. It does not know paraphrases in other words.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def key(row: ConvertedRow) -> bytes:
 
 
 def words(row: ConvertedRow) -> frozenset[str]:
-    """The different words of the question, with every number as `0`. Writing without spaces gives pairs of characters."""
+    """The different words of the question, every number as `0`; pairs of characters where there are no spaces."""
     plain = _NUMBER.sub("0", _plain(_asked(row)))
     found = _WORD.findall(plain)
     if len(found) < len(plain) / 12:

@@ -1,8 +1,8 @@
 """The tutorial's own example question, which no row may hold: notebook 2 asks it before and after training.
 
-"What will the weather be in Berlin on November 7, 2025?" A row holds it if its text or its answer names both the city and that
-day, in whichever writing; the year may be missing. This finds paraphrases in many languages, and drops a few rows more than
-it must (a hotel in Berlin on that day).
+"What will the weather be in Berlin on November 7, 2025?" A row holds it if its text or its answer names both the city
+and that day, in whichever writing; the year may be missing. This finds paraphrases in many languages, and drops a few
+rows more than it must (a hotel in Berlin on that day).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ READABLE = (".parquet", ".jsonl", ".json")
 
 
 def rows(dataset: str, *, token: str = "", endpoint: str | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of the set's training files. Raises GatedDataset, UnknownDataset or DatasetError before the first row."""
+    """The rows of the training files. Raises GatedDataset, UnknownDataset or DatasetError before the first row."""
     hub = HfApi(endpoint=endpoint, token=token or False)
     try:
         names = _training_files(hub.list_repo_files(dataset, repo_type="dataset"), dataset)
@@ -67,8 +67,8 @@ def _gated(dataset: str, endpoint: str, token: str) -> GatedDataset:
     return GatedDataset(
         f"{dataset} is gated: the hub gives it only to accounts that have asked for access.",
         now="HF_TOKEN is set, but its account has no access" if token else "HF_TOKEN is empty",
-        next_step=f"ask for access at {endpoint}/datasets/{dataset} (granted at once), set HF_TOKEN to a token with read "
-        "access, run again; or set DATASET to 'bfcl', which needs neither",
+        next_step=f"ask for access at {endpoint}/datasets/{dataset} (granted at once), set HF_TOKEN to a token with "
+        "read access, run again; or set DATASET to 'bfcl', which needs neither",
     )
 
 

@@ -4,8 +4,8 @@
     prepared = prepare(rows, seed=1234)
     prepared.splits["training"], prepared.report
 
-Order: convert and check each row, drop duplicates, take the seeded sample, split. Only usable rows of the sample are held
-in memory; tools of the same text are shared between them.
+Order: convert and check each row, drop duplicates, take the seeded sample, split. Only usable rows of the sample are
+held in memory; tools of the same text are shared between them.
 """
 
 from __future__ import annotations
@@ -73,16 +73,17 @@ def prepare(
 ) -> Prepared:
     """Usable rows in splits, and the report.
 
-    `num_examples` limits the usable rows to a seeded sample (0: all). `limit_properties` drops rows that offer a tool with
-    more parameters, from every split. `strategy` is `random` or `unseen-tools`. Raises EmptyDataset if fewer than three
-    rows are usable; the message says what the others were dropped for.
+    `num_examples` limits the usable rows to a seeded sample (0: all). `limit_properties` drops rows that offer a tool
+    with more parameters, from every split. `strategy` is `random` or `unseen-tools`. Raises EmptyDataset if fewer than
+    three rows are usable; the message says what the others were dropped for.
     """
     report = Report()
     usable = convert_rows(rows, report=report, limit_properties=limit_properties)
     taken = sample(usable, num_examples, seed=seed)
     if len(taken) < SMALLEST:
         raise _too_few(report, len(taken))
-    parts = splits.split(taken, strategy=strategy, seed=seed)
+    alike = duplicates.groups(taken)
+    parts = splits.split(taken, alike, strategy=strategy, seed=seed)
     prepared = Prepared(parts, report)
     report.facts |= {
         "seed": seed,
@@ -90,7 +91,7 @@ def prepare(
         "sample": len(taken),
         "strategy": strategy,
         "splits": {name: len(part) for name, part in parts.items()},
-        "near_duplicates": sum(len(group) for group in duplicates.groups(taken) if len(group) > 1),
+        "near_duplicates": sum(len(group) for group in alike if len(group) > 1),
         "test_rows": _overlap(parts) | {"no_tool_seen_in_training": len(prepared.unseen)},
     }
     return prepared

@@ -1,8 +1,8 @@
 """Reading a raw row: its question and its gold calls, from xLAM's fields or from OpenAI messages.
 
 A row with `messages` is OpenAI's: the calls are those of the last assistant message, or stand beside the messages in
-`tool_calls`. Any other row is xLAM's: `query` and `answers`. Fields may be JSON text or decoded. History (earlier calls and
-tool results) is kept; the arguments of earlier calls become objects. Whatever cannot be read raises `Dropped`.
+`tool_calls`. Any other row is xLAM's: `query` and `answers`. Fields may be JSON text or decoded. History (earlier calls
+and tool results) is kept; the arguments of earlier calls become objects. Whatever cannot be read raises `Dropped`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One parameter's description, however it is written, as clean JSON Schema.
 
-Takes xLAM's `{"type": "List[int], optional", "description": …, "default": …}`, BFCL's and OpenAI's JSON Schema, or a bare type
-text. Keeps only keywords whose value JSON Schema allows there, so that building a validator from the result never fails;
-`$ref` and other keywords that need more than the parameter itself are dropped. Normalising twice changes nothing.
+Takes xLAM's `{"type": "List[int], optional", "description": …, "default": …}`, BFCL's and OpenAI's JSON Schema, or a
+bare type text. Keeps only keywords whose value JSON Schema allows there, so that building a validator from the result
+never fails; `$ref` and other keywords that need more than the parameter itself are dropped. Normalising twice changes
+nothing.
 """
 
 from __future__ import annotations

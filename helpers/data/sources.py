@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from helpers.data import bfcl, hub, jsonl
+from helpers.data import bfcl, jsonl
 from helpers.data.errors import UnknownDataset
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -16,9 +16,10 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 def load_rows(dataset: str, *, token: str = "", endpoint: str | None = None) -> Iterator[dict[str, Any]]:
     """The raw rows of `dataset`, one at a time.
 
-    `dataset` is "bfcl" (offline), the path of a JSONL file (xLAM-shaped or OpenAI chat rows), or a hub id, for which `token` is
-    sent to the hub at `endpoint` (None: the public one). Errors are raised at once, before the first row is asked for,
-    except those of a line further down in a file: UnknownDataset, GatedDataset, UnreadableData, EmptyDataset.
+    `dataset` is "bfcl" (offline), the path of a JSONL file (xLAM-shaped or OpenAI chat rows), or a hub id, for which
+    `token` is sent to the hub at `endpoint` (None: the public one). Errors are raised at once, before the first row is
+    asked for, except those of a line further down in a file: UnknownDataset, GatedDataset, UnreadableData,
+    EmptyDataset.
     """
     if dataset == "bfcl":
         bfcl.folder()
@@ -28,6 +29,8 @@ def load_rows(dataset: str, *, token: str = "", endpoint: str | None = None) -> 
         return jsonl.read(path)
     looks_like_a_file = path.suffix in (".jsonl", ".json") or dataset.startswith((".", "/", "~"))
     if _HUB_ID.fullmatch(dataset) and not looks_like_a_file and not path.exists():
+        from helpers.data import hub  # needed for hub ids only, and slow to import
+
         return hub.rows(dataset, token=token, endpoint=endpoint)
     what = "is a folder" if path.is_dir() else "does not exist" if looks_like_a_file else "is neither a set nor a file"
     raise UnknownDataset(

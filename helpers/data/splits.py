@@ -1,8 +1,8 @@
 """Training, validation and test rows: 70 / 15 / 15 by seed.
 
-`random` deals rows (near-duplicates together) by a hash of the seed and the question. `unseen-tools` deals tools instead: no
-tool that the validation or test split offers occurs in training. A row's place depends on the seed and its own text, so
-adding rows to a set moves few of the others.
+`random` deals rows (near-duplicates together) by a hash of the seed and the question. `unseen-tools` deals tools
+instead: no tool that the validation or test split offers occurs in training. A row's place depends on the seed and its
+own text, so adding rows to a set moves few of the others.
 """
 
 from __future__ import annotations
@@ -21,36 +21,41 @@ LARGEST_FAMILY = 0.05  # tools that are offered together are dealt together, unl
 Splits = dict[str, list[ConvertedRow]]
 
 
-def random(rows: list[ConvertedRow], *, seed: int) -> Splits:
-    """The rows by chance. Near-duplicates never straddle splits."""
-    return _dealt(rows, duplicates.groups(rows), seed)
+def random(rows: list[ConvertedRow], alike: list[list[int]], *, seed: int) -> Splits:
+    """The rows by chance."""
+    return _dealt(rows, alike, seed)
 
 
-def unseen_tools(rows: list[ConvertedRow], *, seed: int) -> Splits:
+def unseen_tools(rows: list[ConvertedRow], alike: list[list[int]], *, seed: int) -> Splits:
     """The rows by tool: what is offered in one split is offered in no other.
 
-    Where tools of all splits are offered together (one large family), rows lose those that belong elsewhere, never the one
-    that they call.
+    Where tools of all splits are offered together (one large family), rows lose those that belong elsewhere, never the
+    one that they call.
     """
-    family = _families(rows)
+    family = _joined([row.tool_names for row in rows])
     sizes = Counter(family[row.name] for row in rows)
+    small = {name for name, size in sizes.items() if size <= LARGEST_FAMILY * len(rows)}
+    units = [f"family {family[row.name]}" if family[row.name] in small else f"tool {row.name}" for row in rows]
+    together = _joined([[units[position] for position in group] for group in alike])
     members: dict[str, list[int]] = defaultdict(list)
-    for position, row in enumerate(rows):
-        small = sizes[family[row.name]] <= LARGEST_FAMILY * len(rows)
-        members[f"family {family[row.name]}" if small else f"tool {row.name}"].append(position)
+    for position, unit in enumerate(units):
+        members[together[unit]].append(position)
     return _disjoint(_dealt(rows, list(members.values()), seed))
 
 
 STRATEGIES = {"random": random, "unseen-tools": unseen_tools}
 
 
-def split(rows: list[ConvertedRow], *, strategy: str, seed: int) -> Splits:
-    """`rows` by one of STRATEGIES. Raises DatasetError for another word."""
+def split(rows: list[ConvertedRow], alike: list[list[int]], *, strategy: str, seed: int) -> Splits:
+    """`rows` by one of STRATEGIES; groups of positions that are `alike` stay together.
+
+    Raises DatasetError for another word.
+    """
     if strategy not in STRATEGIES:
         raise DatasetError(
             f"There is no split {strategy!r}.", now=f"known are {', '.join(STRATEGIES)}", next_step="use one of these"
         )
-    return STRATEGIES[strategy](rows, seed=seed)
+    return STRATEGIES[strategy](rows, alike, seed=seed)
 
 
 def rank(seed: int, key: bytes) -> bytes:
@@ -75,8 +80,8 @@ def _dealt(rows: list[ConvertedRow], groups: list[list[int]], seed: int) -> Spli
     return splits
 
 
-def _families(rows: list[ConvertedRow]) -> dict[str, str]:
-    """For each tool the name of its family: tools are of one family if a row offers both."""
+def _joined(groups: list[list[str]]) -> dict[str, str]:
+    """For each name the one that stands for all names that groups link it with."""
     leader: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -86,14 +91,15 @@ def _families(rows: list[ConvertedRow]) -> dict[str, str]:
             name = leader[name]
         return name
 
-    for row in rows:
-        for offered in row.tool_names:
-            leader[find(offered)] = find(row.name)
+    for first, *others in groups:
+        find(first)
+        for other in others:
+            leader[find(other)] = find(first)
     return {name: find(name) for name in list(leader)}
 
 
 def _disjoint(splits: Splits) -> Splits:
-    """The splits without the tools that belong to another one: to the one that calls them, else to the last to offer them."""
+    """The splits without the tools of others; a tool belongs where it is called, else to the last that offers it."""
     owner: dict[str, str] = {}
     for name, rows in splits.items():
         owner |= {tool: name for row in rows for tool in row.tool_names}

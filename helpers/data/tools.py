@@ -1,8 +1,8 @@
 """One tool, however its set writes it, as an OpenAI function with clean JSON Schema.
 
-Understands xLAM's flat parameters (`{"city": {"type": "str", …}}`, also when a parameter is *named* `type`, `properties` or
-`default`), JSON Schema (BFCL, OpenAI), lists of named parameters, and JSON text of any of them. In xLAM's form a parameter
-is required unless it is optional or has a default; in JSON Schema's form `required` says so.
+Understands xLAM's flat parameters (`{"city": {"type": "str", …}}`, also when a parameter is *named* `type`,
+`properties` or `default`), JSON Schema (BFCL, OpenAI), lists of named parameters, and JSON text of any of them. In
+xLAM's form a parameter is required unless it is optional or has a default; in JSON Schema's form `required` says so.
 """
 
 from __future__ import annotations

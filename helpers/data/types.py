@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import Any
 
 WORDS = {
-    "string": "str string text char varchar uuid url uri email path bytes callable function datetime date time timestamp "
-    "timedelta any unknown type",
+    "string": "str string text char varchar uuid url uri email path bytes callable function datetime date time "
+    "timestamp timedelta any unknown type",
     "integer": "int integer long short byte bigint int32 int64 uint",
     "number": "float double number decimal numeric float32 float64 real",
     "boolean": "bool boolean",
@@ -126,7 +126,7 @@ def _members(text: str) -> list[dict[str, Any]]:
 
 
 def _name_and_inner(text: str) -> tuple[str, list[str]]:
-    """`Dict[str, int]` is ("dict", ["str", "int"]); "list of str" is ("list", ["str"]); `int[]` is ("list", ["int"])."""
+    """`Dict[str, int]` is ("dict", ["str", "int"]); "list of str" and `str[]` are ("list", ["str"])."""
     text = text.strip().strip("'\"").removeprefix("typing.")
     if text.endswith("[]"):
         return "list", [text[:-2]]
