@@ -10,6 +10,7 @@ because the API itself names a dataset without its version.
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from . import errors, jobs
@@ -116,6 +117,27 @@ def losses(job: dict) -> dict[str, list[dict]]:
     """`{"train_loss": [{step, value, timestamp}], "val_loss": [...]}` of a job; empty lists before the first."""
     series = ((job.get("status_details") or {}).get("metrics") or {}).get("metrics") or {}
     return {name: list(series.get(name) or []) for name in ("train_loss", "val_loss")}
+
+
+def figures(job: dict) -> dict:
+    """The training's numbers for metrics.json; what the service does not tell is left out."""
+    details = job.get("status_details") or {}
+    known = {
+        "wall_s": details.get("elapsed_time") or _seconds(details.get("created_at"), details.get("updated_at")),
+        "steps": details.get("steps_completed"),
+        "tokens": details.get("tokens"),
+        "tokens_per_s": details.get("tokens_per_second"),
+        "peak_rss_mb": details.get("peak_rss_mb"),
+        **{name: [point["value"] for point in points] for name, points in losses(job).items()},
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    """Seconds between two ISO times of the API (UTC, with or without a zone)."""
+    if not start or not end:
+        return None
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def recipe(request: dict, dataset_commit: str) -> str:

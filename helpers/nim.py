@@ -5,11 +5,13 @@ there, which on a cluster takes up to minutes after the job has completed. The q
 official `openai` client, so what the notebooks show works against any OpenAI-compatible server.
 """
 
+import json
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import openai
+from openai.types.chat.chat_completion import Choice
 
 from . import errors
 from .platform import Platform
@@ -56,3 +58,21 @@ def client(platform: Platform, *, api_key: str = "", timeout: float = 120.0) -> 
     host = urlsplit(platform.nim_url).hostname or ""
     key = api_key if host == "nvidia.com" or host.endswith(".nvidia.com") else ""
     return openai.OpenAI(base_url=f"{platform.nim_url}/v1", api_key=key or "not-needed", timeout=timeout, max_retries=3)
+
+
+def summary(choice: Choice) -> dict[str, str]:
+    """What matters of one answer, for a table: why it ended, its text, and the calls as `name(argument=value)`."""
+    calls = [call.function for call in choice.message.tool_calls or [] if call.type == "function"]
+    return {
+        "finish_reason": choice.finish_reason,
+        "text": choice.message.content or "",
+        "calls": "; ".join(f"{call.name}({_readable(call.arguments)})" for call in calls),
+    }
+
+
+def _readable(arguments: str) -> str:
+    try:
+        given = json.loads(arguments)
+    except ValueError:
+        return arguments
+    return ", ".join(f"{name}={value!r}" for name, value in given.items()) if isinstance(given, dict) else arguments
