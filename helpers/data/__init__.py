@@ -9,13 +9,15 @@ Every row ends as kept, repaired or dropped, and the report says how or why. Not
 
 from helpers.data.convert import ConvertedRow, convert
 from helpers.data.errors import DatasetError, EmptyDataset, GatedDataset, UnknownDataset, UnreadableData
-from helpers.data.example import asks_the_example
 from helpers.data.files import write
+from helpers.data.held_out import asks_the_example
 from helpers.data.prepare import Prepared, convert_rows, prepare, sample
 from helpers.data.raw import Dropped
 from helpers.data.report import Report
+from helpers.data.show import before_and_after, example, first_row
 from helpers.data.sources import load_rows
 from helpers.data.splits import split
+from helpers.data.types import parse_type
 
 __all__ = [
     "ConvertedRow",
@@ -28,9 +30,13 @@ __all__ = [
     "UnknownDataset",
     "UnreadableData",
     "asks_the_example",
+    "before_and_after",
     "convert",
     "convert_rows",
+    "example",
+    "first_row",
     "load_rows",
+    "parse_type",
     "prepare",
     "sample",
     "split",

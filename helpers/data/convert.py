@@ -52,12 +52,12 @@ class ConvertedRow:
         """The gold call in OpenAI's shape, arguments as an object (the Evaluator and the Customizer ask for that)."""
         return [{"type": "function", "function": {"name": self.name, "arguments": self.arguments}}]
 
-    def for_training(self) -> dict[str, Any]:
+    def training_row(self) -> dict[str, Any]:
         """The row that NeMo Customizer trains on."""
         answer = {"role": "assistant", "content": "", "tool_calls": self.tool_calls}
         return {"messages": [*self.messages, answer], "tools": self.tools}
 
-    def for_evaluation(self) -> dict[str, Any]:
+    def evaluation_row(self) -> dict[str, Any]:
         """The row that NeMo Evaluator asks and scores."""
         row = {"messages": self.messages, "tools": self.tools, "tool_calls": self.tool_calls}
         if self.accepted is not None:
@@ -215,7 +215,7 @@ def _accepted(field: Any, tool: Tool) -> dict[str, list[Any]] | None:
 
 
 def _check_size(row: ConvertedRow) -> None:
-    training = row.for_training()
+    training = row.training_row()
     if not cast.is_json(training["messages"]):
         raise Dropped("a number or text that is not JSON", "in the messages")
     length = len(json.dumps(training, ensure_ascii=False))

@@ -29,10 +29,10 @@ REPORT = "report.json"
 def write(prepared: Prepared, folder: Path | str) -> dict[str, int]:
     """Writes the files below `folder`; returns the number of rows of each, by its path within."""
     contents = {
-        TRAINING: [row.for_training() for row in prepared.splits["training"]],
-        VALIDATION: [row.for_training() for row in prepared.splits["validation"]],
-        TEST: [row.for_evaluation() for row in prepared.splits["test"]],
-        UNSEEN: [row.for_evaluation() for row in prepared.unseen],
+        TRAINING: [row.training_row() for row in prepared.splits["training"]],
+        VALIDATION: [row.training_row() for row in prepared.splits["validation"]],
+        TEST: [row.evaluation_row() for row in prepared.splits["test"]],
+        UNSEEN: [row.evaluation_row() for row in prepared.unseen],
     }
     for name, rows in contents.items():
         _replace(Path(folder) / name, (line(row) for row in rows))

@@ -13,16 +13,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.data import duplicates, splits
 from helpers.data.convert import ConvertedRow, ToolCache, convert
 from helpers.data.errors import EmptyDataset
-from helpers.data.example import asks_the_example
+from helpers.data.held_out import asks_the_example
 from helpers.data.raw import Dropped
 from helpers.data.report import Report
+
+if TYPE_CHECKING:
+    import pandas
 
 SMALLEST = 3  # rows: one for each split
 
@@ -39,6 +42,26 @@ class Prepared:
         """The test rows none of whose tools occurs in training."""
         seen = {name for row in self.splits["training"] for name in row.tool_names}
         return [row for row in self.splits["test"] if seen.isdisjoint(row.tool_names)]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows in all and by split, under the names of metrics.json."""
+        train, validation, test = (len(self.splits[name]) for name in ("training", "validation", "test"))
+        return {"rows": train + validation + test, "train": train, "validation": validation, "test": test}
+
+    def table(self) -> pandas.DataFrame:
+        """What each split holds, and how much of it calls a tool that training calls too."""
+        import pandas
+
+        known = {row.name for row in self.splits["training"]}
+        columns = {
+            "rows": len,
+            "offer two or more tools": lambda rows: sum(len(row.tools) > 1 for row in rows),
+            "different tools called": lambda rows: len({row.name for row in rows}),
+            "call a tool that training calls": lambda rows: sum(row.name in known for row in rows),
+        }
+        lines = {name: [count(rows) for count in columns.values()] for name, rows in self.splits.items()}
+        return pandas.DataFrame.from_dict(lines, orient="index", columns=list(columns))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(rows)} {name}" for name, rows in self.splits.items())
