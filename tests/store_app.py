@@ -42,7 +42,7 @@ class ServedNames:
 
 @dataclass
 class StoreServices:
-    """The services that the storing half of the API uses; `withdrawn` lists the models whose adapters were withdrawn."""
+    """The services that the storing half of the API uses; `withdrawn` lists models whose adapters were withdrawn."""
 
     settings: Settings
     database: Database

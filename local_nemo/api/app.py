@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from local_nemo.api import errors
 from local_nemo.api.guards import JsonBodyGuard, LocalOnlyGuard
+from local_nemo.jobs import deploying
 
 ROUTERS = ("datastore", "hub", "entity_store", "customizer", "evaluator", "guardrails", "deployments", "health")
 REQUEST_THREADS = 256  # a chat or a slow download holds one; far more than the engine's queue lets in
@@ -53,6 +54,7 @@ def create_app(services: Any) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
+    deploying.restore(app.state.services)
     yield

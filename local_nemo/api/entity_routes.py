@@ -105,6 +105,7 @@ def entity_router(
     prepare: Callable[[Entity, Any], Entity] | None = None,
     prepare_patch: Callable[[Entity, Entity, Any], Entity] | None = None,
     present: Callable[[Entity], Entity] = dict,
+    on_change: Callable[[Entity, Any], None] | None = None,
     on_delete: Callable[[Entity, Any], None] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> APIRouter:
@@ -113,6 +114,7 @@ def entity_router(
     - prepare(data, services): the object to store, from a valid create body with its defaults; may raise `ApiError`.
     - prepare_patch(changes, current, services): the same for the fields that a patch names.
     - present(entity): the object as answers show it.
+    - on_change(entity, services): called after the entity is stored, new or patched.
     - on_delete(entity, services): called after the entity is gone.
     - aliases: where documented filter keys are kept, see `ListQuery.from_request`.
     """
@@ -122,7 +124,10 @@ def entity_router(
     @router.post(path, summary=f"Create a {noun}", operation_id=f"create_{kind}")
     def create(body: create_model, services: Context) -> Entity:  # type: ignore[valid-type]
         data = body.model_dump()
-        return present(services.entities.create(kind, prepare(data, services) if prepare else data))
+        entity = services.entities.create(kind, prepare(data, services) if prepare else data)
+        if on_change:
+            on_change(entity, services)
+        return present(entity)
 
     @router.get(path, summary=f"List {noun}s", operation_id=f"list_{kind}s", response_model_exclude_none=False)
     def list_all(services: Context, query: Annotated[ListQuery, Depends(list_query(aliases))]) -> Entity:
@@ -138,7 +143,10 @@ def entity_router(
         current = services.entities.get(kind, namespace, name)
         changes = named_fields(body, create_model)
         changes = prepare_patch(changes, current, services) if prepare_patch else changes
-        return present(services.entities.update(kind, namespace, name, changes))
+        entity = services.entities.update(kind, namespace, name, changes)
+        if on_change:
+            on_change(entity, services)
+        return present(entity)
 
     @router.delete(path + "/{namespace}/{name}", summary=f"Delete a {noun}", operation_id=f"delete_{kind}")
     def delete(namespace: NameInPath, name: NameInPath, services: Context) -> Deleted:

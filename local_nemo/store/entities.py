@@ -46,7 +46,7 @@ class AlreadyExists(Exception):
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name = kind, name
-        super().__init__(f"{kind.replace('_', ' ')} '{name}' already exists")
+        super().__init__(f"{kind.replace('_', ' ')} already exists: '{name}'")
 
 
 class Entities:

@@ -63,10 +63,7 @@ class Blobs:
         if sha256 is not None and sha256 != blob.sha256:
             raise HashMismatch(f"the content's SHA-256 is {blob.sha256}, not {sha256}; send the file again")
         place = self._place(blob.sha256)
-        with self._lock:
-            if place.exists():
-                os.utime(place)  # young again: `collect` leaves it
-                return blob
+        with self._lock:  # an older copy is replaced: it may have been damaged, and is old enough for `collect`
             _make_durable_folder(place.parent)
             os.chmod(draft.name, 0o444)
             os.rename(draft.name, place)
@@ -96,7 +93,7 @@ class Blobs:
             place = self._place(sha256)
             if not place.is_file():
                 return None
-            os.utime(place)
+            os.utime(place)  # young again: `collect` leaves it
         return describe(place)
 
     def has(self, sha256: str) -> bool:
