@@ -39,7 +39,7 @@ def scores(base: list[Record], tuned: list[Record]) -> Figure:
         axes.bar(places, values, 0.38, yerr=_not_negative(spread), ecolor=INK, capsize=4, label=words, **look, **THIN)
         for place, value, name in zip(places, values, names, strict=True):
             axes.text(place, max(value, 100 * rates[name].high) + 2, f"{value:.0f} %", ha="center", color=INK)
-    axes.set_xticks(range(len(names)), [WORDS[name].replace(", ", ",\n") for name in names])
+    axes.set_xticks(range(len(names)), [WORDS[name].replace(", ", ",\n").replace(" and ", "\nand ") for name in names])
     axes.set(ylim=(0, 118), yticks=range(0, 101, 25), ylabel=f"% of {len(base)} rows")
     _legend(axes, columns=2)
     return figure
@@ -48,7 +48,7 @@ def scores(base: list[Record], tuned: list[Record]) -> Figure:
 def mistakes(base: list[Record], tuned: list[Record]) -> Figure:
     """How many rows of each model have which kind of mistake."""
     kinds = [kind for kind in KINDS if any((one := mistake(record)) and one.kind == kind for record in [*base, *tuned])]
-    figure, axes = _figure(height=0.6 + 0.45 * max(2, len(kinds)))
+    figure, axes = _figure(height=0.7 + 0.55 * max(2, len(kinds)))
     for shift, words, look, records in ((-0.2, "base model", BASE, base), (0.2, "tuned model", TUNED, tuned)):
         found = [one.kind for record in records if (one := mistake(record))]
         places = [place + shift for place in range(len(kinds))]

@@ -25,7 +25,7 @@ def scores(base: list[Record], tuned: list[Record]) -> pandas.DataFrame:
         lines[WORDS[name]] = {
             "base model": percent(before[name]),
             "tuned model": percent(after[name]),
-            "rows": min(before[name].n, after[name].n),
+            "rows": test.n,
             "better": test.only_second,
             "worse": test.only_first,
             "p (McNemar, exact)": f"{test.p_value:.2g}",
