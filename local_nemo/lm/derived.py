@@ -1,8 +1,9 @@
 """Folders that are computed once and then only read: converted weights, exported graphs.
 
-Contract: `derived_folder(path, make)` returns `path`, complete. `make` fills a temporary folder beside it that is renamed
-into place, so a crash leaves nothing half-written behind, and a lock file keeps two processes (server and training worker)
-from computing the same thing twice. It never refreshes: whatever decides the content must be part of the folder's name.
+Contract: `derived_folder(path, make)` returns `path`, complete. `make` fills a temporary folder beside it that is
+renamed into place, so a crash leaves nothing half-written behind, and a lock file keeps two processes (server and
+training worker) from computing the same thing twice. It never refreshes: whatever decides the content must be part of
+the folder's name.
 """
 
 from __future__ import annotations

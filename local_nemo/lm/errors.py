@@ -49,9 +49,9 @@ class ContextOverflow(InvalidRequest):
 
     def __init__(self, prompt_tokens: int, max_tokens: int, limit: int) -> None:
         super().__init__(
-            f"This model's maximum context length is {limit} tokens. However, you requested {prompt_tokens + max_tokens} "
-            f"tokens ({prompt_tokens} in the messages, {max_tokens} in the completion). Please reduce the length of "
-            "the messages or completion.",
+            f"This model's maximum context length is {limit} tokens. However, you requested "
+            f"{prompt_tokens + max_tokens} tokens ({prompt_tokens} in the messages, {max_tokens} in the completion). "
+            "Please reduce the length of the messages or completion.",
             "messages",
         )
         self.prompt_tokens = prompt_tokens

@@ -54,7 +54,8 @@ def from_gguf(path: Path) -> PreTrainedTokenizerFast:
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     backend.decoder = decoders.ByteLevel()
-    special = [token for token, kind in zip(tokens, fields["tokenizer.ggml.token_type"], strict=True) if kind == SPECIAL]
+    types = fields["tokenizer.ggml.token_type"]
+    special = [token for token, type_ in zip(tokens, types, strict=True) if type_ == SPECIAL]
     backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
