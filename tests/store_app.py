@@ -1,6 +1,14 @@
-"""local_nemo's API over a real store but without engine, jobs and guard: what tests of storing need starts in 0.1 s."""
+"""local_nemo's API over a real store but without engine, jobs and guard: what tests of storing need starts in 0.1 s.
 
+In process (`client`), on a port (`served`), or as a process that a test may kill (`StoreProcess`).
+"""
+
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,15 +77,53 @@ def client(services: StoreServices) -> TestClient:
 @contextmanager
 def served(services: StoreServices) -> Iterator[str]:
     """The API on a free loopback port, for clients that bring their own HTTP; yields its URL."""
-    config = uvicorn.Config(create_app(services), port=0, log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(create_app(services), port=0, log_config=None))
     thread = threading.Thread(target=server.run)
-    started = threading.Event()
     thread.start()
     try:
-        while not server.started:
-            started.wait(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield _url(server)
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+
+
+class StoreProcess:
+    """The same in a process of its own on a state folder; `kill` ends it as a crash would."""
+
+    def __init__(self, state: Path) -> None:
+        command = [sys.executable, "-m", "tests.store_app", str(state)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+        self.url = self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+    def peak_memory(self) -> int:
+        """Bytes of memory that the process has held at most."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+    def __enter__(self) -> "StoreProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+
+def _url(server: uvicorn.Server) -> str:
+    while not server.started:
+        time.sleep(0.005)
+    return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+
+def _main(state: Path) -> None:
+    with served(open_services(state)) as url:
+        print(url, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

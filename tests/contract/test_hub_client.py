@@ -1,0 +1,104 @@
+"""The real huggingface_hub and datasets against the Data Store: stories, resume, parallel uploads, a large file."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from tests.store_app import StoreProcess, open_services, served
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OTHER_CLIENT = ROOT / ".venv-hub" / "bin" / "python"  # a venv of its own with another huggingface_hub; CI makes it
+LARGE = 100 * 2**20
+
+LOAD = """
+from datasets import load_dataset
+both = load_dataset("ns/data")
+assert (both["train"].num_rows, both["validation"].num_rows) == (2, 1), both
+one = load_dataset("json", data_files="hf://datasets/ns/data/training/training.jsonl", split="train")
+assert one[1] == {"a": 2}, one[1]
+"""
+UPLOAD = """
+import sys
+from huggingface_hub import HfApi
+api = HfApi(endpoint=sys.argv[1] + "/v1/hf", token="x")
+api.upload_file(path_or_fileobj=sys.argv[2], path_in_repo="large.bin", repo_id="ns/data", repo_type="dataset")
+"""
+
+
+def run(python: Path, *arguments: str, folder: Path, **env: str) -> str:
+    """Run a client in a process of its own, its caches in the folder; returns its last line."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"} | env
+    done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+@pytest.mark.parametrize("python", [Path(sys.executable), OTHER_CLIENT], ids=["pinned", "other"])
+def test_everything_that_users_do_with_the_hub_client_works(tmp_path: Path, python: Path) -> None:
+    if not python.exists():
+        pytest.skip(f"no {python.relative_to(ROOT)}; make it with: python -m venv .venv-hub, then pip install there")
+    with served(open_services(tmp_path / "state")) as url:
+        story = Path(__file__).with_name("hub_story.py")
+        version = run(python, "-W", "error", str(story), url, str(tmp_path), folder=tmp_path)
+    assert version.count(".") >= 2
+
+
+def test_datasets_loads_from_the_endpoint(tmp_path: Path) -> None:
+    services = open_services(tmp_path / "state")
+    services.files.create_repo("datasets", "ns/data")
+    rows = {"training/training.jsonl": b'{"a": 1}\n{"a": 2}\n', "validation/validation.jsonl": b'{"a": 3}\n'}
+    services.files.commit("datasets", "ns/data", add=rows, message="rows")
+    with served(services) as url:
+        run(Path(sys.executable), "-c", LOAD, folder=tmp_path, HF_ENDPOINT=f"{url}/v1/hf")
+
+
+def test_a_download_that_broke_off_is_resumed(tmp_path: Path) -> None:
+    services = open_services(tmp_path / "state")
+    services.files.create_repo("models", "ns/model")
+    content = os.urandom(3 * 2**20)
+    services.files.commit("models", "ns/model", add={"weights.bin": content}, message="weights")
+    file = services.files.file("models", "ns/model", "weights.bin")
+    half = tmp_path / "cache" / "models--ns--model" / "blobs" / f"{file.git_oid}.incomplete"
+    half.parent.mkdir(parents=True)
+    had = bytes(2**20)  # not what the server has: shows that only the rest was fetched
+    half.write_bytes(had)
+    with served(services) as url:
+        api = HfApi(endpoint=f"{url}/v1/hf", token="x")
+        path = api.hf_hub_download("ns/model", "weights.bin", cache_dir=tmp_path / "cache")
+    assert Path(path).read_bytes() == had + content[2**20 :]
+
+
+def test_parallel_uploads_to_one_repository_all_land(tmp_path: Path) -> None:
+    services = open_services(tmp_path / "state")
+    services.files.create_repo("datasets", "ns/data")
+    with served(services) as url:
+        api = HfApi(endpoint=f"{url}/v1/hf", token="x")
+
+        def upload(number: int) -> None:
+            content = f"content {number}".encode()
+            api.upload_file(
+                path_or_fileobj=content, path_in_repo=f"{number}.txt", repo_id="ns/data", repo_type="dataset"
+            )
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(upload, range(48)))
+        assert len(api.list_repo_files("ns/data", repo_type="dataset")) == 48
+
+
+def test_a_large_file_passes_with_little_memory(tmp_path: Path) -> None:
+    source = tmp_path / "large.bin"
+    source.write_bytes(os.urandom(LARGE))
+    with StoreProcess(tmp_path / "state") as server:
+        api = HfApi(endpoint=f"{server.url}/v1/hf", token="x")
+        api.create_repo("ns/data", repo_type="dataset")
+        run(Path(sys.executable), "-c", UPLOAD, server.url, str(source), folder=tmp_path)
+        place = api.hf_hub_download("ns/data", "large.bin", repo_type="dataset", cache_dir=tmp_path / "cache")
+        peak = server.peak_memory()
+    assert Path(place).read_bytes() == source.read_bytes()
+    assert peak <= 4 * LARGE, f"the server held {peak / 2**20:.0f} MiB"
