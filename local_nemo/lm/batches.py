@@ -1,0 +1,110 @@
+"""Which rows are computed together: rows that begin alike share the computation of what they share.
+
+Tool-calling rows carry the same tool list again and again. Rows with the same beginning form a `Group`; the rows of a group
+that fall into one batch become one `Tree`: the common prefix once, then each row's own rest, which sees the prefix and
+itself only, at the positions it would have alone. The gradient is that of the rows computed one by one (the tests compare
+them); only the repeated work is gone. A row that shares nothing is a tree of its own. No padding anywhere.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from local_nemo.lm.rows import EncodedRow
+
+MIN_SHARED = 16  # a shorter common beginning is not worth a group
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows (by index) whose first `shared` tokens are the same."""
+
+    rows: tuple[int, ...]
+    shared: int
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Rows of one group (by number) that are computed together."""
+
+    rows: tuple[int, ...]
+    shared: int
+    group: int
+
+
+def groups(rows: list[EncodedRow]) -> list[Group]:
+    """Partition the rows by common beginnings, so that the tokens saved are about as many as can be.
+
+    Rows sorted by their tokens lie beside those they share most with; a row joins its predecessor's group if the group
+    then still shares at least half of what it shared (else the long common beginning of the others would be given up).
+    The shared part never reaches into an answer.
+    """
+    order = sorted(range(len(rows)), key=lambda i: rows[i].ids)
+    limit = [row.answer_start - 1 for row in rows]  # the last prompt token predicts the answer: it is each row's own
+    result: list[Group] = []
+    members, shared = order[:1], limit[order[0]] if order else 0
+    for before, index in pairwise(order):
+        common = min(_common(rows[before].ids, rows[index].ids), shared, limit[index])
+        if common >= max(MIN_SHARED, shared // 2 if len(members) > 1 else 0, limit[index] // 3):
+            members, shared = members + [index], common
+        else:
+            result.append(_group(members, shared))
+            members, shared = [index], limit[index]
+    return result + [_group(members, shared)] if members else result
+
+
+def epoch(groups: list[Group], batch_size: int, seed: int) -> Iterator[list[Tree]]:
+    """The batches of one epoch: every row once, `batch_size` rows each (the last may be smaller), order from `seed`.
+
+    Rows of a group are dealt out in runs of up to `batch_size`, runs are shuffled, so that a batch holds either one run or
+    several short ones.
+    """
+    generator = random.Random(seed)
+    runs: list[Tree] = []
+    for number, group in enumerate(groups):
+        members = list(group.rows)
+        generator.shuffle(members)
+        runs += _cut(members, group.shared, number, batch_size)
+    generator.shuffle(runs)
+    batch: list[Tree] = []
+    room = batch_size
+    for run in runs:
+        rest = run
+        while rest.rows:
+            part, rest = replace(rest, rows=rest.rows[:room]), replace(rest, rows=rest.rows[room:])
+            batch.append(part)
+            room -= len(part.rows)
+            if room == 0:
+                yield batch
+                batch, room = [], batch_size
+    if batch:
+        yield batch
+
+
+def chunks(groups: list[Group], size: int) -> Iterator[Tree]:
+    """All rows in trees of at most `size` rows, in a fixed order (for validation)."""
+    for number, group in enumerate(groups):
+        yield from _cut(group.rows, group.shared, number, size)
+
+
+def tokens(tree: Tree, rows: list[EncodedRow]) -> int:
+    """How many tokens the tree computes."""
+    return tree.shared + sum(len(rows[index].ids) - tree.shared for index in tree.rows)
+
+
+def _cut(members: Sequence[int], shared: int, number: int, size: int) -> list[Tree]:
+    return [Tree(tuple(members[i : i + size]), shared, number) for i in range(0, len(members), size)]
+
+
+def _group(members: list[int], shared: int) -> Group:
+    return Group(tuple(members), shared if len(members) > 1 else 0)
+
+
+def _common(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    for position, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a != b:
+            return position
+    return min(len(left), len(right))
