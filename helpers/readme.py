@@ -1,9 +1,10 @@
-"""The result section of README.md, written from results/metrics.json and from nothing else.
+"""The recorded figures in README.md and the docs, written from results/metrics.json and from nothing else.
 
-`make run` prints the table, `make record` also replaces what stands between the two markers of the README and draws
-img/results.png. Nobody edits a number there by hand: tests/unit/test_docs.py compares the section with the file.
+`make run` prints the table; `make record` also replaces what stands between the markers of README.md and of
+docs/laptop-to-cluster.md, and draws img/results.png. Nobody edits a number there by hand: tests/unit/test_docs.py
+compares the sections with the file.
 
-    python -m helpers.readme        write the section anew from the committed results/metrics.json
+    python -m helpers.readme        write the sections anew from the committed results/metrics.json
 """
 
 import json
@@ -11,12 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import config
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+CLUSTER_GUIDE = ROOT / "docs" / "laptop-to-cluster.md"
 METRICS = ROOT / "results" / "metrics.json"
 PICTURE_SOURCE = ROOT / "img" / "draw_results.py"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-NOT_RECORDED = "Nothing is recorded yet: `make record` puts the result picture and table here."
+NOT_RECORDED = {
+    "results": "Nothing is recorded yet: `make record` puts the result picture and table here.",
+    "cost": "Nothing is recorded yet: `make record` puts the estimates here.",
+}
 
 SCORES = {  # key in metrics.json: what a reader calls it
     "function_name_accuracy": "right function",
@@ -24,25 +30,71 @@ SCORES = {  # key in metrics.json: what a reader calls it
     "function_name_and_accepted_args_accuracy": "the same, any accepted value counts",
 }
 
+LARGER_MODEL = 1236 / 134.5  # millions of parameters: Llama-3.2-1B over SmolLM2-135M
+LARGER = (  # trainings to estimate: words, passes over rows
+    ("5,000 xLAM rows as on the cluster: 3,500 for training, 2 passes", 7_000),
+    ("all single-call rows of xLAM: about 30,000, 70 % for training, 2 passes", 42_000),
+)
 
-def update(metrics: Path = METRICS, readme: Path = README) -> None:
-    """Replace the README's result section and draw its picture. Raises `ValueError` without both markers."""
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme} must hold {BEGIN} and {END} once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+
+def update(metrics: Path = METRICS) -> None:
+    """Write both sections and draw the picture. Raises `ValueError` where a marker is missing."""
     subprocess.run([sys.executable, str(PICTURE_SOURCE), str(metrics)], check=True)
-    readme.write_text(f"{before}{BEGIN}\n{section(metrics)}\n{END}{after}", encoding="utf-8")
+    replace_section(README, "results", results_section(metrics))
+    replace_section(CLUSTER_GUIDE, "cost", cost_section(metrics))
 
 
-def section(metrics: Path = METRICS) -> str:
-    """What belongs between the markers: a sentence before the first record, then picture, table and circumstances."""
+def section_of(page: Path, name: str) -> str:
+    """What stands between `<!-- name:begin -->` and `<!-- name:end -->`. Raises `ValueError` without both markers."""
+    return _split(page, name)[1].strip("\n")
+
+
+def replace_section(page: Path, name: str, text: str) -> None:
+    """Put `text` between the markers of `name`; everything else on the page stays as it is."""
+    before, _, after = _split(page, name)
+    page.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+
+
+def _split(page: Path, name: str) -> tuple[str, str, str]:
+    """The page up to and with the first marker, what is between them, and the rest from the second marker on."""
+    text, begin, end = page.read_text(encoding="utf-8"), f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"{page.name} must hold {begin} and then {end}, once each")
+    before, rest = text.split(begin)
+    between, after = rest.split(end)
+    return before + begin, between, end + after
+
+
+def results_section(metrics: Path = METRICS) -> str:
+    """The first screen's results: a sentence before the first record, then picture, table and circumstances."""
     if not metrics.exists():
-        return NOT_RECORDED
+        return NOT_RECORDED["results"]
     facts = json.loads(metrics.read_text(encoding="utf-8"))
     picture = f'<img src="./img/results.png" width="75%" alt="{_alternative_text(facts)}" />'
     return f"{picture}\n\n{result_table(metrics)}"
+
+
+def cost_section(metrics: Path = METRICS) -> str:
+    """What larger trainings would take on the recorded machine, in proportion to the recorded one."""
+    if not metrics.exists():
+        return NOT_RECORDED["cost"]
+    facts = json.loads(metrics.read_text(encoding="utf-8"))
+    rows, epochs = facts["dataset"]["train"], config.PROFILES[facts["profile"]]["EPOCHS"]
+    row_s = facts["training"]["wall_s"] / (rows * epochs)
+    lines = ["| training | SmolLM2-135M | Llama-3.2-1B |", "|---|---|---|"]
+    for words, passes in ((f"recorded: {rows} rows, {epochs} passes", rows * epochs), *LARGER):
+        small = passes * row_s
+        lines.append(f"| {words} | {_duration(small)} | {_duration(small * LARGER_MODEL)} |")
+    machine = facts["machine"]
+    return "\n".join([*lines, "", f"In proportion to the recorded run on {machine['cores']} cores ({machine['cpu']})."])
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a reader says them: minutes, hours or days."""
+    for unit, size in (("days", 86400), ("hours", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 60:.0f} minutes"
 
 
 def result_table(metrics: Path) -> str:
