@@ -1,0 +1,69 @@
+"""The curl commands of the README, run by a shell against a real local_nemo exactly as they are printed.
+
+What a cluster alone can do is compared with the contract: the deployment is accepted, the deletion of something that does
+not exist is a 404 that names it. Only the model in the weather request is replaced by the one that is served here.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, RunningServer
+
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+COMMANDS = re.findall(r"^curl .*?(?<!\\)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+WITH_STATUS = "curl() { command curl --silent --max-time 60 --write-out '\\n%{http_code}' \"$@\"; }\n"
+
+
+def run(command: str, server: RunningServer, folder: Path) -> tuple[int, dict]:
+    """Status and body of a README command, in a folder that holds the examples."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    request = folder / "examples" / "weather_request.json"
+    request.write_text(request.read_text().replace("meta/llama-3.2-1b-instruct", "huggingfacetb/smollm2-135m-instruct"))
+    env = {**os.environ, "NEMO_URL": server.url, "NIM_URL": server.nim_url, "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        ["bash", "-c", WITH_STATUS + command],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    body, status = done.stdout.rsplit("\n", 1)
+    return int(status), json.loads(body)
+
+
+def the(part: str) -> str:
+    """The one README command that holds `part`."""
+    found = [command for command in COMMANDS if part in command]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_the_readme_has_three_requests() -> None:
+    assert len(COMMANDS) == 3
+
+
+def test_the_weather_request_is_answered_by_the_base_model(server: RunningServer, tmp_path: Path) -> None:
+    status, reply = run(the("weather_request"), server, tmp_path)
+    assert status == 200, reply
+    assert reply["choices"][0]["finish_reason"] in ("stop", "length")
+
+
+def test_the_deployment_of_the_nim_is_accepted(server: RunningServer, tmp_path: Path) -> None:
+    status, deployment = run(the("deploy_nim"), server, tmp_path)
+    assert status == 200, deployment
+    assert deployment["name"] == "llama-3.2-1b-instruct"
+    assert deployment["status_details"]["status"] in ("pending", "ready", "failed")
+
+
+def test_deleting_a_deployment_that_is_not_there_says_so(server: RunningServer, tmp_path: Path) -> None:
+    status, reply = run(the("-X DELETE"), server, tmp_path)
+    assert status == 404
+    assert "llama-3.1-8b-instruct" in reply["detail"]
