@@ -1,6 +1,6 @@
 """The curl commands of the README, run by a shell against a real local_nemo exactly as they are printed.
 
-What a cluster alone can do is compared with the contract: the deployment is accepted, the deletion of something that does
+Of what only a cluster can do, the contract is tested: the deployment is accepted, deleting something that does
 not exist is a 404 that names it. Only the model in the weather request is replaced by the one that is served here.
 """
 
