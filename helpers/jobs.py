@@ -95,7 +95,7 @@ def describe(kind: Kind, job: dict, *, elapsed: float, total: int = 0) -> str:
     """One line about a job: a bar while it works, its time when it is done. `elapsed` is seconds of waiting."""
     details = job.get("status_details") or {}
     status = job.get("status", "unknown")
-    elapsed = max(elapsed, details.get("elapsed_time") or 0.0)
+    elapsed = details.get("elapsed_time") or elapsed  # of the work itself, where the service tells it
     label = f"{kind.name} {status}"
     done, of = _progress(kind, job, total)
     if status in {"created", "pending"}:
