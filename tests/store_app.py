@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,9 @@ from types import SimpleNamespace
 
 import uvicorn
 from fastapi.testclient import TestClient
+from starlette.types import ASGIApp
 
-from local_nemo.api.app import create_app
+from local_nemo.api.app import STORING, create_app
 from local_nemo.settings import Settings
 from local_nemo.store.database import Database, open_database
 from local_nemo.store.entities import Entities
@@ -71,13 +72,16 @@ def open_services(state: Path) -> StoreServices:
 
 def client(services: StoreServices) -> TestClient:
     """Calls the API in process; what a browser or another host would send has to be added by header."""
-    return TestClient(create_app(services), base_url="http://127.0.0.1:8900", raise_server_exceptions=False)
+    return TestClient(create_app(services, STORING), base_url="http://127.0.0.1:8900", raise_server_exceptions=False)
 
 
 @contextmanager
-def served(services: StoreServices) -> Iterator[str]:
-    """The API on a free loopback port, for clients that bring their own HTTP; yields its URL."""
-    server = uvicorn.Server(uvicorn.Config(create_app(services), port=0, log_config=None))
+def served(services: StoreServices, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[str]:
+    """The API on a free loopback port, for clients that bring their own HTTP; yields its URL.
+
+    `around` may put a fault of the network between the API and the port.
+    """
+    server = uvicorn.Server(uvicorn.Config(around(create_app(services, STORING)), port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

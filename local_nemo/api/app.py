@@ -5,7 +5,7 @@ bodies are bounded. `create_app` only wires: starting and stopping the services 
 """
 
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ from local_nemo.api import errors
 from local_nemo.api.guards import JsonBodyGuard, LocalOnlyGuard
 from local_nemo.jobs import deploying
 
-ROUTERS = ("datastore", "hub", "entity_store", "customizer", "evaluator", "guardrails", "deployments", "health")
+STORING = ("datastore", "hub", "entity_store", "deployments", "health")  # need a store, but neither model nor guard
+SERVICES = (*STORING, "customizer", "evaluator", "guardrails", "nim")
+PREFIXES = {"nim": "/nim"}  # the Entity Store has /v1/models too
 REQUEST_THREADS = 256  # a chat or a slow download holds one; far more than the engine's queue lets in
 TAGS = [
     {"name": "Data Store", "description": "Namespaces of file repositories."},
@@ -31,8 +33,8 @@ TAGS = [
 ]
 
 
-def create_app(services: Any) -> FastAPI:
-    """The application that answers with these services."""
+def create_app(services: Any, names: Sequence[str] = SERVICES) -> FastAPI:
+    """The application that answers for the named services; each is a module of this package with a `router`."""
     app = FastAPI(
         title="local_nemo",
         summary="The NeMo Microservices HTTP API on one machine",
@@ -43,11 +45,10 @@ def create_app(services: Any) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for name in ROUTERS:
+    for name in names:
         if importlib.util.find_spec(f"local_nemo.api.{name}"):
-            app.include_router(importlib.import_module(f"local_nemo.api.{name}").router)
-    if importlib.util.find_spec("local_nemo.api.nim"):
-        app.include_router(importlib.import_module("local_nemo.api.nim").router, prefix="/nim")
+            module = importlib.import_module(f"local_nemo.api.{name}")
+            app.include_router(module.router, prefix=PREFIXES.get(name, ""))
     app.add_middleware(JsonBodyGuard)
     app.add_middleware(LocalOnlyGuard)
     return app

@@ -4,14 +4,13 @@ Entities describe; the files they point to are in the Data Store. Deleting a mod
 its adapter from the engine, so that a model is either stored and served, or gone.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from local_nemo.api.context import Context
 from local_nemo.api.entity_routes import (
-    Body,
     Deleted,
     Entity,
     EntityPatch,
@@ -23,6 +22,7 @@ from local_nemo.api.entity_routes import (
     list_query,
     named_fields,
 )
+from local_nemo.api.model_bodies import ModelPatch, NewModel
 from local_nemo.store.query import ListQuery
 
 TAG = "Entity Store"
@@ -55,53 +55,6 @@ class DatasetPatch(EntityPatch):
 
 class NewDataset(DatasetPatch, NewEntity):
     files_url: str = Field(min_length=1, max_length=4096, examples=["hf://datasets/xlam-tutorial-ns/xlam-ft-dataset"])
-
-
-class Artifact(Body):
-    """The files of a model."""
-
-    files_url: str
-    status: Literal["created", "upload_failed", "upload_completed"]
-    backend_engine: str | None = None
-    gpu_arch: str | None = None
-    precision: str | None = None
-    tensor_parallelism: int | None = None
-
-
-class ModelSpec(Body):
-    num_parameters: int
-    context_size: int
-    num_virtual_tokens: int
-    is_chat: bool
-
-
-class Peft(Body):
-    """How a model was tuned from its base model."""
-
-    finetuning_type: Literal["lora", "lora_merged", "all_weights", "p_tuning"]
-    lora: dict[str, Any] | None = None
-    p_tuning: dict[str, Any] | None = None
-
-
-class ApiEndpoint(Body):
-    url: str
-    model_id: str
-    format: str | None = None
-
-
-class ModelPatch(EntityPatch):
-    base_model: str | dict[str, Any] | None = None
-    artifact: Artifact | None = None
-    spec: ModelSpec | None = None
-    peft: Peft | None = None
-    api_endpoint: ApiEndpoint | None = Field(None, description="an `api_key` is not stored")
-    prompt: dict[str, Any] | None = None
-    guardrails: dict[str, Any] | None = None
-    model_providers: list[str] | None = None
-
-
-class NewModel(ModelPatch, NewEntity):
-    pass
 
 
 def with_fields(data: Entity, _services: Any) -> Entity:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.store_app import StoreProcess, open_services, served
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER_CLIENT = ROOT / ".venv-hub" / "bin" / "python"  # a venv of its own with another huggingface_hub; CI makes it
 LARGE = 100 * 2**20
+RESUMED = 30 * 2**20  # the client writes, and so resumes, in steps of 10 MiB
 
 LOAD = """
 from datasets import load_dataset
@@ -25,6 +28,8 @@ assert one[1] == {"a": 2}, one[1]
 UPLOAD = """
 import sys
 from huggingface_hub import HfApi
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 api = HfApi(endpoint=sys.argv[1] + "/v1/hf", token="x")
 api.upload_file(path_or_fileobj=sys.argv[2], path_in_repo="large.bin", repo_id="ns/data", repo_type="dataset")
 """
@@ -58,20 +63,44 @@ def test_datasets_loads_from_the_endpoint(tmp_path: Path) -> None:
         run(Path(sys.executable), "-c", LOAD, folder=tmp_path, HF_ENDPOINT=f"{url}/v1/hf")
 
 
-def test_a_download_that_broke_off_is_resumed(tmp_path: Path) -> None:
+class BreaksOff:
+    """Cuts the first download after half of its bytes, and notes which ranges were asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.asked = app, []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") != "GET" or "/resolve/" not in scope["path"]:
+            return await self.app(scope, receive, send)
+        self.asked.append(Headers(scope=scope).get("range"))
+        first, sent = len(self.asked) == 1, 0
+
+        async def cut(message: Message) -> None:
+            nonlocal sent
+            sent += len(message.get("body", b""))
+            if first and sent > RESUMED // 2:
+                raise ConnectionResetError("the network went away")
+            await send(message)
+
+        await self.app(scope, receive, cut)
+
+
+def test_a_download_that_breaks_off_is_resumed_where_it_was(tmp_path: Path) -> None:
     services = open_services(tmp_path / "state")
     services.files.create_repo("models", "ns/model")
-    content = os.urandom(3 * 2**20)
+    content = os.urandom(RESUMED)
     services.files.commit("models", "ns/model", add={"weights.bin": content}, message="weights")
-    file = services.files.file("models", "ns/model", "weights.bin")
-    half = tmp_path / "cache" / "models--ns--model" / "blobs" / f"{file.git_oid}.incomplete"
-    half.parent.mkdir(parents=True)
-    had = bytes(2**20)  # not what the server has: shows that only the rest was fetched
-    half.write_bytes(had)
-    with served(services) as url:
+    faults: list[BreaksOff] = []
+
+    def around(app: ASGIApp) -> ASGIApp:
+        faults.append(BreaksOff(app))
+        return faults[0]
+
+    with served(services, around) as url:
         api = HfApi(endpoint=f"{url}/v1/hf", token="x")
         path = api.hf_hub_download("ns/model", "weights.bin", cache_dir=tmp_path / "cache")
-    assert Path(path).read_bytes() == had + content[2**20 :]
+    assert Path(path).read_bytes() == content
+    assert faults[0].asked == [None, "bytes=10485760-"], "the second request asks for the rest only"
 
 
 def test_parallel_uploads_to_one_repository_all_land(tmp_path: Path) -> None:
