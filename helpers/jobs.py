@@ -122,7 +122,7 @@ def _progress(kind: Kind, job: dict, total: int) -> tuple[float, float]:
         return (done, total) if total and done is not None else (percent, 100)
     done = details.get("steps_completed") or 0
     per_epoch, epochs = details.get("steps_per_epoch"), (job.get("hyperparameters") or {}).get("epochs")
-    of = total or (per_epoch * epochs if per_epoch and epochs else 0)
+    of = total or details.get("total_steps") or (per_epoch * epochs if per_epoch and epochs else 0)
     return (done, max(of, done)) if of else (percent, 100)
 
 
