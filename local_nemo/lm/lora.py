@@ -8,6 +8,7 @@ wildcard (`*.layers.0.*.linear_qkv`, `*.q_proj`) means exactly what it matches, 
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -90,9 +91,13 @@ def first_trained_layer(adapted: PeftModel) -> int:
 
 
 def save_adapter(adapted: PeftModel, folder: Path, base_name: str) -> None:
-    """Write `adapter_model.safetensors` and `adapter_config.json` in PEFT's format."""
+    """Write `adapter_model.safetensors` and `adapter_config.json` in PEFT's format, each of them whole or not at all."""
     adapted.peft_config["default"].base_model_name_or_path = base_name
-    adapted.save_pretrained(str(folder), safe_serialization=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+        adapted.save_pretrained(draft, safe_serialization=True)
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            (Path(draft) / name).replace(folder / name)
 
 
 def _matches(name: str, target: str, upper: int) -> bool:

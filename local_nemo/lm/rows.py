@@ -8,6 +8,7 @@ alone: what came before is the prompt. Nothing is shuffled, dropped or augmented
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,19 @@ def encode_row(tokenizer, row: dict, max_length: int) -> EncodedRow:
         raise BadRow(f"An answer of {len(answer_ids)} tokens does not fit into max_seq_length {max_length}")
     prompt_ids = prompt_ids[-room:] or [tokenizer.eos_token_id]
     return EncodedRow(tuple(prompt_ids + answer_ids), len(prompt_ids))
+
+
+def split_rows(rows: list[dict], *, seed: int, share: float = 0.1) -> tuple[list[dict], list[dict]]:
+    """(training, validation) rows for a dataset without validation files: a tenth, chosen by seed, validates.
+
+    A single row is trained on and not validated.
+    """
+    count = min(len(rows) // 2, max(1, int(len(rows) * share)))
+    held_out = set(random.Random(seed).sample(range(len(rows)), count))
+    return (
+        [row for index, row in enumerate(rows) if index not in held_out],
+        [row for index, row in enumerate(rows) if index in held_out],
+    )
 
 
 def _read_file(name: str, path: Path, tools: list[dict] | None) -> Iterator[dict]:

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -32,6 +32,10 @@ MAX_GRADIENT_NORM = 1.0
 VALIDATION_ROWS_TOGETHER = 8
 PATIENCE_EPOCHS = 10
 MIN_GAIN = 0.001
+
+
+class Interrupted(Exception):
+    """The training was asked to stop; its checkpoint is written, and `train` with the same arguments goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,6 @@ class Progress:
     best_loss: float | None = None
     best_step: int | None = None
     stale_since: int = 0
-    evaluated_at: int = 0
-    losses: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,25 @@ def train(
     base_name: str = "",
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_eval: Callable[[EvalReport], None] = lambda report: None,
+    on_resume: Callable[[int], None] = lambda step: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainingResult:
     """Train an adapter for `model` on checked rows (`rows.read_rows`) and write it to `out_dir`.
 
     Goes on from the checkpoint in `checkpoint_dir` if there is one. Raises BadRow for a row that cannot be encoded and
-    NoSuchModules for targets that match nothing; FloatingPointError if the loss stops being a number.
+    NoSuchModules for targets that match nothing; FloatingPointError if the loss stops being a number; Interrupted soon
+    after `should_stop` says so.
     """
     encode = lambda each: [encode_row(tokenizer, row, hyperparameters.max_seq_length) for row in each]  # noqa: E731
     trainer = _Trainer(model, encode(rows), encode(validation_rows), hyperparameters, base_name)
-    trainer.resume(checkpoint_dir)
-    return trainer.run(checkpoint_dir, out_dir, on_step, on_eval)
+    trainer.should_stop = should_stop
+    if trainer.resume(checkpoint_dir):
+        on_resume(trainer.progress.step)
+    try:
+        return trainer.run(checkpoint_dir, out_dir, on_step, on_eval)
+    except Interrupted:
+        checkpoint.save(checkpoint_dir, trainer.model, trainer.optimizer, asdict(trainer.progress))
+        raise
 
 
 class _Trainer:
@@ -134,17 +145,19 @@ class _Trainer:
         )
         self.caches = {id(each): HiddenCache(CACHE_BYTES // 2) for each in (rows, validation)}
         self.progress = Progress()
+        self.should_stop: Callable[[], bool] = lambda: False
         torch.manual_seed(asked.seed)
 
-    def resume(self, checkpoint_dir: Path) -> None:
+    def resume(self, checkpoint_dir: Path) -> bool:
         kept = checkpoint.load(checkpoint_dir, self.model, self.optimizer)
         if kept:
             self.progress = Progress(**kept)
+        return bool(kept)
 
     def run(self, checkpoint_dir: Path, out_dir: Path, on_step: Callable, on_eval: Callable) -> TrainingResult:
         """All steps that are left. The adapter in `out_dir` is always the best so far."""
         interval = self.asked.validation_interval(len(self.rows))
-        state, stopped = self.progress, False
+        state, stopped = self.progress, self._stale()
         clock, saved = time.monotonic(), time.monotonic()
         for epoch, batch in self._batches():
             loss, rate = self._step(batch)
@@ -156,11 +169,12 @@ class _Trainer:
                 )
             )
             last = state.step == self.total
-            if (state.step - epoch * self.per_epoch) % interval == 0 or state.step % self.per_epoch == 0 or last:
+            evaluated = (state.step - epoch * self.per_epoch) % interval == 0 or state.step % self.per_epoch == 0 or last
+            if evaluated:
                 self._evaluate(epoch, out_dir, on_eval)
                 clock = time.monotonic()  # tokens/s is that of training
-                stopped = bool(self.validation) and self._stale()
-            if last or stopped or now - saved >= CHECKPOINT_SECONDS:
+                stopped = self._stale()
+            if evaluated or now - saved >= CHECKPOINT_SECONDS:
                 checkpoint.save(checkpoint_dir, self.model, self.optimizer, asdict(state))
                 saved = time.monotonic()
             if stopped:
@@ -211,6 +225,8 @@ class _Trainer:
         return total, rate
 
     def _logits(self, tree: Tree, rows: list[EncodedRow]) -> tuple[torch.Tensor, TreeTensors]:
+        if self.should_stop():
+            raise Interrupted
         tensors, cache = tree_tensors(tree, rows), self.caches[id(rows)]
         hidden = cache.get(tree)
         if hidden is None:
@@ -222,6 +238,7 @@ class _Trainer:
         """Validate, report, and keep the adapter if it is the best so far (without validation rows: always)."""
         state = self.progress
         if not self.validation:
+            state.stale_since = state.step
             save_adapter(self.model, out_dir, self.base_name)
             return
         loss, accuracy, exact = self._validate()
@@ -248,6 +265,7 @@ class _Trainer:
         return loss / count, right / count, exact / len(self.validation)
 
     def _stale(self) -> bool:
+        """Whether validation has brought no gain for so long that more training won't."""
         return self.progress.step - self.progress.stale_since >= PATIENCE_EPOCHS * self.per_epoch
 
 

@@ -1,0 +1,1 @@
+"""Work that outlives a request: training jobs, the adapters they make, deployments."""
