@@ -21,9 +21,8 @@ from helpers.data.names import legal_names
 from helpers.data.raw import Dropped, decoded, name_and_arguments, question_and_calls, rename_tools
 from helpers.data.tools import Tool, UnusableTool, read_tool
 
-LONGEST_ROW = (
-    24_000  # characters of the training row as JSON, about 6,000 tokens: longer ones lose their answer in training
-)
+# Characters of question, tools and answer as JSON, about 6,000 tokens. Training cuts longer rows and loses the answer.
+LONGEST_ROW = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _convert(raw: Any, cache: ToolCache, limit_properties: int | None) -> Conver
         accepted=_accepted(raw.get("accepted"), tool),
         repairs=tuple(sorted(repairs)),
     )
-    _check_size(row)
+    _check_size(row, list(tools.values()))
     return row
 
 
@@ -214,10 +213,10 @@ def _accepted(field: Any, tool: Tool) -> dict[str, list[Any]] | None:
     return accepted
 
 
-def _check_size(row: ConvertedRow) -> None:
-    training = row.training_row()
-    if not cast.is_json(training["messages"]):
+def _check_size(row: ConvertedRow, tools: list[Tool]) -> None:
+    if not cast.is_json(row.messages):
         raise Dropped("a number or text that is not JSON", "in the messages")
-    length = len(json.dumps(training, ensure_ascii=False))
+    asked = len(json.dumps([row.messages, row.arguments], ensure_ascii=False))
+    length = asked + sum(tool.length for tool in tools)
     if length > LONGEST_ROW:
         raise Dropped("too long", f"{length} characters, the limit is {LONGEST_ROW}")

@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from helpers.data.convert import ConvertedRow
 
 SIMILAR = 0.7
-MOST_COMPARED = 40
+MOST_COMPARED = 10
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _WORD = re.compile(r"\w+")
 

@@ -52,15 +52,12 @@ def _training_files(names: list[str], dataset: str) -> list[str]:
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """JSON lines are read as they are; Parquet and JSON arrays through `datasets`, streaming."""
-    with path.open("rb") as file:
-        start = file.read(64).lstrip()
-    if path.suffix != ".parquet" and not start.startswith(b"["):
+    """JSON is read as it is; Parquet through `datasets`, streaming."""
+    if path.suffix != ".parquet":
         return jsonl.read(path)
     from datasets import load_dataset
 
-    kind = "parquet" if path.suffix == ".parquet" else "json"
-    return iter(load_dataset(kind, data_files=str(path), split="train", streaming=True))
+    return iter(load_dataset("parquet", data_files=str(path), split="train", streaming=True))
 
 
 def _gated(dataset: str, endpoint: str, token: str) -> GatedDataset:

@@ -1,14 +1,15 @@
 """Tool names that every service takes: letters, digits, `_` and `-`, at most 64 of them.
 
-27 % of BFCL's tools have dots in their names, some sets have spaces or whole sentences. `legal_names` maps the names of
-one row, so that tools and calls change alike and two names never become one. Parameter names are left as they are:
-JSON Schema allows any.
+A quarter of BFCL's tools have dots in their names, other sets have spaces, accents or whole sentences. `legal_names`
+maps the names of one row, so that tools and calls change alike and two names never become one. Parameter names are left
+as they are: JSON Schema allows any.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LONGEST = 64
@@ -18,7 +19,8 @@ def legal_name(name: str) -> str:
     """A legal name for `name`; a legal one is returned unchanged."""
     if LEGAL.fullmatch(name):
         return name
-    legal = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
+    legal = re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_")
     if not legal:
         return f"tool_{_digest(name)}"
     return legal if len(legal) <= LONGEST else f"{legal[: LONGEST - 9]}_{_digest(name)}"

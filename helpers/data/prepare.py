@@ -71,7 +71,7 @@ class Prepared:
 def convert_rows(rows: Iterable[Any], *, report: Report, limit_properties: int | None = None) -> Iterator[ConvertedRow]:
     """The usable rows of `rows`, duplicates dropped, each counted in `report`."""
     cache, seen = ToolCache(), set()
-    for raw in tqdm(rows, desc="converting", unit=" rows", delay=10, leave=False):
+    for raw in tqdm(rows, desc="converting", unit=" rows", delay=10, mininterval=1, leave=False):
         try:
             row = convert(raw, cache=cache, limit_properties=limit_properties)
             if (key := duplicates.key(row)) in seen:

@@ -2,8 +2,8 @@
 
 Takes xLAM's `{"type": "List[int], optional", "description": …, "default": …}`, BFCL's and OpenAI's JSON Schema, or a
 bare type text. Keeps only keywords whose value JSON Schema allows there, so that building a validator from the result
-never fails; `$ref` and other keywords that need more than the parameter itself are dropped. Normalising twice changes
-nothing.
+never fails; `$ref`, `pattern` and other keywords that need more than the parameter itself are dropped. Normalising
+twice changes nothing.
 """
 
 from __future__ import annotations
@@ -33,16 +33,8 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_pattern(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(re.compile(value))
-    except (re.error, OverflowError, RecursionError):
-        return False
-
-
 KEYWORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "format": ("string", lambda value: isinstance(value, str)),
-    "pattern": ("string", _is_pattern),
     "minLength": ("string", _is_count),
     "maxLength": ("string", _is_count),
     "minimum": ("number", lambda value: cast.is_number(value)),

@@ -43,6 +43,11 @@ class Tool:
         """The tool as a chat request offers it."""
         return self.under_name(self.name)
 
+    @cached_property
+    def length(self) -> int:
+        """Characters of the definition as JSON."""
+        return len(json.dumps(self.definition, ensure_ascii=False))
+
     def under_name(self, name: str) -> dict[str, Any]:
         """The tool as a chat request offers it, under a legal name."""
         function = {"name": name, "description": self.description, "parameters": self.parameters}
