@@ -1,12 +1,50 @@
-"""What the notebooks import: one small module per service or job, each a handful of verbs.
+"""What the notebooks import: small modules, each a handful of verbs.
 
-    platform.connect(config)            the three URLs, local or on a cluster
-    data_store, entity_store            files and the objects that point at them
-    customizer, jobs                    LoRA training, waiting for jobs
-    nim, evaluator, guardrails          ask, score and guard a model
-    deployments, doctor                 what is running, what is missing
-    state, progress, tracking, errors   the hand-over between notebooks, the bar, W&B, what can go wrong
+    platform, http, retry, errors       where the services are, how they are called, what can go wrong
+    data                                from raw rows to the files of notebook 1
+    data_store, entity_store            files, and the objects that point at them
+    customizer, jobs, tracking          LoRA training, waiting for jobs, curves in Weights & Biases
+    nim, deployments, weather           asking models, starting them, the question the tutorial asks
+    evaluator, evaluate, external       scoring models: in notebook 3, with `make evaluate`, at other endpoints
+    records, scores, mistakes, ask_rows the raw answers of an evaluation, and what follows from them
+    statistics, tables, plots, history  how sure a number is, and how it is shown and kept
+    guardrails                          configurations and checks of messages
+    state, progress, doctor             hand-over between notebooks, the line that moves, what is missing
+    series, readme                      `make run` and the figures in the README
 
 Contract: a verb takes the platform first and keyword-only options after its object, returns plain data, and raises one
 of `helpers.errors`. Everything here speaks HTTP to NeMo Microservices; nothing knows how a service works inside.
 """
+
+__all__ = [
+    "ask_rows",
+    "customizer",
+    "data",
+    "data_store",
+    "deployments",
+    "doctor",
+    "entity_store",
+    "errors",
+    "evaluate",
+    "evaluator",
+    "external",
+    "guardrails",
+    "history",
+    "http",
+    "jobs",
+    "mistakes",
+    "nim",
+    "platform",
+    "plots",
+    "progress",
+    "readme",
+    "records",
+    "retry",
+    "scores",
+    "series",
+    "state",
+    "statistics",
+    "tables",
+    "tracking",
+    "weather",
+]
