@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, HfUriError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
 
 from . import errors
 from .http import TRANSIENT, retry_after_seconds
@@ -112,7 +113,7 @@ def tree(platform: Platform, repo: str, *, revision: str = "main", repo_type: st
                 "sha256": entry.lfs.sha256 if entry.lfs else None,
             }
             for entry in entries
-            if hasattr(entry, "blob_id")
+            if isinstance(entry, RepoFile)
         }
 
     return _call(platform, f"list {repo_type} {repo}", read)

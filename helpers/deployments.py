@@ -6,6 +6,7 @@ lists the model. Where the model is served already (always so with local_nemo) n
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from . import errors, nim
 from .platform import Platform
@@ -34,7 +35,7 @@ def nim_request(model: str, *, image_tag: str = "1.8.3", pvc_size: str = "25Gi",
     }
 
 
-def ensure_nim(platform: Platform, request: dict, **options: float) -> str:
+def ensure_nim(platform: Platform, request: dict, **options: Any) -> str:
     """Make NIM serve the model of `request` and return its id; `options` are those of wait_until_ready."""
     model = request["config"]["model"]
     if model in nim.models(platform):

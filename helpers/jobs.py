@@ -28,14 +28,14 @@ class Kind:
     name: str
     path: str
     module: str
-    unit: str
+    unit: str  # plural
 
     def url(self, job_id: str) -> str:
         return f"{self.path}/{job_id}"
 
 
-CUSTOMIZATION = Kind("customization", "/v1/customization/jobs", "customizer", "step")
-EVALUATION = Kind("evaluation", "/v1/evaluation/jobs", "evaluator", "row")
+CUSTOMIZATION = Kind("customization", "/v1/customization/jobs", "customizer", "steps")
+EVALUATION = Kind("evaluation", "/v1/evaluation/jobs", "evaluator", "rows")
 
 
 def wait_for_job(
@@ -97,10 +97,10 @@ def describe(kind: Kind, job: dict, *, elapsed: float, total: int = 0) -> str:
     status = job.get("status", "unknown")
     elapsed = details.get("elapsed_time") or elapsed  # of the work itself, where the service tells it
     label = f"{kind.name} {status}"
-    done, of = _progress(kind, job, total)
+    done, of, unit = _progress(kind, job, total)
     if status in {"created", "pending"}:
         return f"{label}: {last_log(job) or 'waiting for its turn'} ({elapsed:.0f} s)"
-    return bar(done, of, elapsed, label=label, unit=kind.unit, facts=", ".join(_facts(details)))
+    return bar(done, of, elapsed, label=label, unit=unit, facts=", ".join(_facts(details)))
 
 
 def last_log(job: dict) -> str:
@@ -113,17 +113,17 @@ def last_log(job: dict) -> str:
     return str(details.get("message") or "")
 
 
-def _progress(kind: Kind, job: dict, total: int) -> tuple[float, float]:
-    """(done, total) in the unit of this kind; percent of 100 when the total is not known."""
+def _progress(kind: Kind, job: dict, total: int) -> tuple[float, float, str]:
+    """(done, total, unit) in the unit of this kind, or in percent when the total is not known."""
     details = job.get("status_details") or {}
     percent = details.get("percentage_done") or details.get("progress") or 0.0
     if kind is EVALUATION:
         done = details.get("samples_processed")
-        return (done, total) if total and done is not None else (percent, 100)
+        return (done, total, kind.unit) if total and done is not None else (percent, 100, "percent")
     done = details.get("steps_completed") or 0
     per_epoch, epochs = details.get("steps_per_epoch"), (job.get("hyperparameters") or {}).get("epochs")
     of = total or details.get("total_steps") or (per_epoch * epochs if per_epoch and epochs else 0)
-    return (done, max(of, done)) if of else (percent, 100)
+    return (done, max(of, done), kind.unit) if of else (percent, 100, "percent")
 
 
 def _facts(details: dict) -> list[str]:

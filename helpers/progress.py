@@ -51,15 +51,15 @@ class Line:
             self._handle.update(data, raw=True)
 
 
-def bar(done: float, total: float, elapsed: float, *, label: str = "", unit: str = "step", facts: str = "") -> str:
+def bar(done: float, total: float, elapsed: float, *, label: str = "", unit: str = "steps", facts: str = "") -> str:
     """One line of text: label, percentage, bar, count, time spent and left, facts. `elapsed` in seconds."""
     meter = tqdm.format_meter(
         n=done,
-        total=total or None,
+        total=total,
         elapsed=elapsed,
         ncols=90,
         prefix=label,
-        bar_format="{desc}{percentage:3.0f}%|{bar:24}| {n:.0f}/{total_fmt} " + unit + "s [{elapsed}<{remaining}]",
+        bar_format="{desc}{percentage:3.0f}%|{bar:24}| {n:.0f}/{total_fmt} " + unit + " [{elapsed}<{remaining}]",
     )
     return f"{meter}  {facts}" if facts else meter
 
