@@ -30,11 +30,11 @@ def key(row: ConvertedRow) -> bytes:
 
 
 def words(row: ConvertedRow) -> frozenset[str]:
-    """The different words of the question, every number as `0`; pairs of characters where there are no spaces."""
+    """The different words of the question, every number as `0`; its characters in writing without spaces."""
     plain = _NUMBER.sub("0", _plain(_asked(row)))
     found = _WORD.findall(plain)
     if len(found) < len(plain) / 12:
-        found = [plain[i : i + 2] for i in range(max(1, len(plain) - 1))]
+        found = list("".join(found))
     return frozenset(found)
 
 
