@@ -9,6 +9,7 @@ say about the model is `records`' business, not this file's.
 """
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -125,7 +126,6 @@ def download_records(platform: Platform, job_id: str, folder: str | Path) -> lis
 
 def logs(platform: Platform, job_id: str) -> str:
     """The text of the job's log files."""
-    import io
-
-    with zipfile.ZipFile(io.BytesIO(platform.nemo.content(f"{JOBS}/{job_id}/logs", accept="application/zip"))) as file:
+    content = platform.nemo.content(f"{JOBS}/{job_id}/logs", accept="application/zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
         return "\n".join(f"--- {name}\n{file.read(name).decode('utf-8', 'replace')}" for name in file.namelist())
