@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from local_nemo.api.context import Context
 from local_nemo.api.errors import ApiError
@@ -98,8 +98,8 @@ def list_query(aliases: Mapping[str, str] | None = None) -> Callable[..., ListQu
 def entity_router(
     kind: str,
     path: str,
-    create_model: type[BaseModel],
-    patch_model: type[BaseModel],
+    new: type[BaseModel],
+    changed: type[BaseModel],
     *,
     tag: str,
     prepare: Callable[[Entity, Any], Entity] | None = None,
@@ -120,28 +120,31 @@ def entity_router(
     """
     router = APIRouter(tags=[tag])
     noun = kind.replace("_", " ")
+    entity, page_of = answer_models(kind, new)
 
-    @router.post(path, summary=f"Create a {noun}", operation_id=f"create_{kind}")
-    def create(body: create_model, services: Context) -> Entity:  # type: ignore[valid-type]
+    @router.post(path, summary=f"Create a {noun}", operation_id=f"create_{kind}", responses=entity)
+    def create(body: new, services: Context) -> Entity:  # type: ignore[valid-type]
         data = body.model_dump()
         entity = services.entities.create(kind, prepare(data, services) if prepare else data)
         if on_change:
             on_change(entity, services)
         return present(entity)
 
-    @router.get(path, summary=f"List {noun}s", operation_id=f"list_{kind}s", response_model_exclude_none=False)
+    @router.get(path, summary=f"List {noun}s", operation_id=f"list_{kind}s", responses=page_of)
     def list_all(services: Context, query: Annotated[ListQuery, Depends(list_query(aliases))]) -> Entity:
         page = services.entities.page(kind, query)
         return page | {"data": [present(entity) for entity in page["data"]]}
 
-    @router.get(path + "/{namespace}/{name}", summary=f"Get a {noun}", operation_id=f"get_{kind}")
+    @router.get(path + "/{namespace}/{name}", summary=f"Get a {noun}", operation_id=f"get_{kind}", responses=entity)
     def get(namespace: NameInPath, name: NameInPath, services: Context) -> Entity:
         return present(services.entities.get(kind, namespace, name))
 
-    @router.patch(path + "/{namespace}/{name}", summary=f"Change a {noun}", operation_id=f"update_{kind}")
-    def patch(namespace: NameInPath, name: NameInPath, body: patch_model, services: Context) -> Entity:  # type: ignore[valid-type]
+    @router.patch(
+        path + "/{namespace}/{name}", summary=f"Change a {noun}", operation_id=f"update_{kind}", responses=entity
+    )
+    def patch(namespace: NameInPath, name: NameInPath, body: changed, services: Context) -> Entity:  # type: ignore[valid-type]
         current = services.entities.get(kind, namespace, name)
-        changes = named_fields(body, create_model)
+        changes = named_fields(body, new)
         changes = prepare_patch(changes, current, services) if prepare_patch else changes
         entity = services.entities.update(kind, namespace, name, changes)
         if on_change:
@@ -158,11 +161,20 @@ def entity_router(
     return router
 
 
-def named_fields(body: BaseModel, create_model: type[BaseModel]) -> Entity:
+def answer_models(kind: str, new: type[BaseModel]) -> tuple[dict, dict]:
+    """OpenAPI entries, with named schemas, of the answers that hold an entity and a page of them."""
+    title = "".join(word.capitalize() for word in kind.split("_"))
+    stamps = {"id": (str, ...), "created_at": (str, ...), "updated_at": (str, ...)}
+    entity = create_model(title, __base__=new, __doc__=f"A {kind.replace('_', ' ')} as answers show it.", **stamps)
+    page = create_model(f"{title}Page", __base__=EntityPage, data=(list[entity], ...))
+    return {200: {"model": entity}}, {200: {"model": page}}
+
+
+def named_fields(body: BaseModel, new: type[BaseModel]) -> Entity:
     """The fields that a patch names. Raises `ApiError` where it would empty one that the kind can't do without."""
     changes = body.model_dump(include=body.model_fields_set)
     for field, value in changes.items():
-        known = create_model.model_fields.get(field)
+        known = new.model_fields.get(field)
         if value is None and known is not None and known.is_required():
             reason = "this field is required and can't be set to null"
             raise ApiError(422, [{"loc": ["body", field], "msg": reason, "type": "missing"}])

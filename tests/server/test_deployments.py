@@ -120,6 +120,16 @@ def test_another_configuration_is_deployed_anew(http: TestClient) -> None:
     assert settled(http, "default/x")["status_details"]["status"] == "ready"
 
 
+def test_a_model_that_was_loaded_leaves_memory_when_another_is_wanted(
+    http: TestClient, services: StoreServices
+) -> None:
+    http.post(PATH, json={"name": "mine", "namespace": "ns", "config": {"model": "/models/other"}})
+    settled(http, "ns/mine")
+    http.patch(f"{PATH}/ns/mine", json={"config": {"model": BASE}})
+    assert settled(http, "ns/mine")["models"] == [BASE]
+    assert services.engine.names == [BASE, SAFETY]
+
+
 def test_external_endpoints_are_refused_and_tokens_not_stored(http: TestClient, tmp_path: Path) -> None:
     external = {"external_endpoint": {"host_url": "http://other.example"}}
     assert http.post(PATH, json={"config": external}).status_code == 422
