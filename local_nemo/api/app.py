@@ -12,7 +12,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from local_nemo.api import errors
+from local_nemo.api import errors, pages
 from local_nemo.api.guards import JsonBodyGuard, LocalOnlyGuard
 from local_nemo.jobs import deploying
 
@@ -42,8 +42,12 @@ def create_app(services: Any, names: Sequence[str] = SERVICES) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=_lifespan,
         redirect_slashes=False,
+        docs_url=None,  # its page would load scripts from another host: `pages` has one that does not
+        redoc_url=None,
+        responses=errors.DOCUMENTED,
     )
     app.state.services = services
+    app.include_router(pages.router)
     errors.install(app)
     for name in names:
         if importlib.util.find_spec(f"local_nemo.api.{name}"):

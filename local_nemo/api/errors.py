@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -29,6 +30,23 @@ log = logging.getLogger("local_nemo.api")
 HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
 INSUFFICIENT_STORAGE = 507
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE)
+
+
+class ErrorAnswer(BaseModel):
+    """What went wrong, as text."""
+
+    detail: str = Field(examples=["dataset 'ns/d' not found"])
+
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorAnswer, "description": "The request can't be understood"},
+    403: {"model": ErrorAnswer, "description": "Not from this machine, or from a page of another site"},
+    404: {"model": ErrorAnswer, "description": "No such object"},
+    409: {"model": ErrorAnswer, "description": "The name is taken, or the object's state does not allow this"},
+    413: {"model": ErrorAnswer, "description": "The body is too large"},
+    415: {"model": ErrorAnswer, "description": "The body is compressed"},
+    507: {"model": ErrorAnswer, "description": "The disk is full"},
+}
 
 
 class ApiError(HTTPException):

@@ -117,6 +117,13 @@ def test_health_is_answered(http: TestClient, path: str) -> None:
     assert http.get(path).status_code == 200
 
 
+def test_the_page_of_the_api_loads_nothing_from_elsewhere(http: TestClient) -> None:
+    page = http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "/v1/datasets/{namespace}/{name}" in page.text
+    assert "<script" not in page.text and "://" not in page.text.replace("hf://", "").replace("http://127.0.0.1", "")
+
+
 def test_every_operation_has_a_summary_a_tag_and_an_id_of_its_own(http: TestClient) -> None:
     schema = http.get("/openapi.json").json()
     operations = [one for methods in schema["paths"].values() for one in methods.values()]
