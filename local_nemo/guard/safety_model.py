@@ -1,0 +1,125 @@
+"""The demo content-safety model: stands in for NVIDIA's 8B model on one machine, under its name and in its answer
+form.
+
+    respond([{"role": "system", ...}, {"role": "user", "content": "..."}], request)
+    -> {"User Safety": "unsafe", "Safety Categories": "S24: Deleting Logs"}
+
+It judges the last user message of the rendered prompt (the conversation in it, where the template marks one) with a
+small encoder and a linear head. It is a demonstration: it knows English, one message at a time, no context and no
+images. What it can't judge it answers in words that no parser reads as a verdict.
+"""
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from local_nemo.guard.encoder import LAYERS, WIDTH, Encoder, EncoderMissing
+from local_nemo.guard.head import HEAD, Head, HeadMissing
+from local_nemo.lm.served import ServedModel
+
+if TYPE_CHECKING:
+    from local_nemo.lm.engine import Engine
+
+log = logging.getLogger("local_nemo.guard")
+MODEL_ID = "nvidia/llama-3.1-nemoguard-8b-content-safety"
+ROOT = "local/content-safety-demo"
+CONVERSATION = re.compile(
+    r"<BEGIN CONVERSATION>(.*)<END CONVERSATION>", re.DOTALL
+)  # greedy: an END in a text ends nothing
+REPLY = re.compile(r"\n\s*response: agent:")
+CATEGORY = re.compile(r"^\s*(S\d{1,3}): *(.{2,80}?)[ .:]*$", re.MULTILINE)
+MAX_CONTEXT = 65_536  # tokens; windows are judged one by one, so length costs time only
+
+
+class SafetyModel:
+    """Loads in the background; `respond` waits for it."""
+
+    def __init__(self, cache: Path, head: Path = HEAD) -> None:
+        self._encoder, self._head_file = Encoder(cache), head
+        self._names: dict[str, np.ndarray] = {}  # category name -> embedding
+
+    def start(self, engine: "Engine") -> None:
+        """Have the engine list and serve it, and begin to load; what goes wrong is said by each answer."""
+        card = ServedModel(id=MODEL_ID, root=ROOT, parent=None, created=int(time.time()), max_model_len=MAX_CONTEXT)
+        engine.mount(card, self.respond)
+        threading.Thread(target=self._load_quietly, name="guard-encoder", daemon=True).start()
+
+    def respond(self, messages: Sequence[Mapping[str, Any]], request: Mapping[str, Any]) -> str:
+        """The verdict on the last user message as JSON, or a sentence saying why there is none."""
+        users = [message for message in messages if message.get("role") == "user"]
+        if not users or not isinstance(users[-1].get("content"), str):
+            return "No verdict: the prompt has no user message with text to judge."
+        try:
+            return json.dumps(self._judge(users[-1]["content"], messages))
+        except (HeadMissing, EncoderMissing) as error:
+            return f"No verdict: {error}"
+
+    def score(self, text: str) -> float:
+        """The probability that a text is unsafe: the highest of its windows. Raises `HeadMissing`, `EncoderMissing`."""
+        head = Head.load(self._head_file, LAYERS * WIDTH)
+        return float(head.unsafe(self._encoder.features(self._encoder.windows(text))).max())
+
+    def _judge(self, prompt: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        asked, reply = conversation(prompt)
+        head = Head.load(self._head_file, LAYERS * WIDTH)
+        verdicts = {"User Safety": self._unsafe(asked, head)}
+        if reply is not None:
+            verdicts["Response Safety"] = self._unsafe(reply, head)
+            # a user can write the words that open a reply; what follows them must not escape the user's verdict
+            verdicts["User Safety"] = verdicts["User Safety"] or verdicts["Response Safety"]
+        answer = {name: "unsafe" if unsafe else "safe" for name, unsafe in verdicts.items()}
+        if any(verdicts.values()):
+            policy = "\n".join(str(message.get("content")) for message in messages)
+            if category := self._category(asked + "\n" + (reply or ""), policy):
+                answer["Safety Categories"] = category
+        return answer
+
+    def _unsafe(self, text: str, head: Head) -> bool:
+        windows = self._encoder.windows(text)
+        return bool(head.unsafe(self._encoder.features(windows)).max() >= head.threshold)
+
+    def _category(self, text: str, policy: str) -> str | None:
+        """The category of the prompt's policy whose name is nearest to the text in meaning; a hint, not a judgement."""
+        names = {f"{number}: {name}": name for number, name in CATEGORY.findall(policy)}
+        if not names:
+            return None
+        window = self._encoder.windows(text)[:1]
+        meaning = _unit(self._encoder.features(window)[0, -WIDTH:])
+        return max(names, key=lambda full: float(meaning @ self._meaning(names[full])))
+
+    def _meaning(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            if len(self._names) > 1000:  # policies come from clients
+                self._names.clear()
+            self._names[name] = _unit(self._encoder.features(self._encoder.windows(name)[:1])[0, -WIDTH:])
+        return self._names[name]
+
+    def _load_quietly(self) -> None:
+        try:
+            self._encoder.load()
+        except (EncoderMissing, OSError, RuntimeError) as error:
+            log.error("the safety model could not be loaded: %s", error)
+
+
+def conversation(prompt: str) -> tuple[str, str | None]:
+    """The user's words and the agent's reply (None without one) in a rendered prompt.
+
+    NVIDIA's template puts both between two markers of one user message; a plain template is the user's words alone.
+    """
+    marked = CONVERSATION.search(prompt)
+    if marked is None:
+        return prompt, None
+    parts = REPLY.split(marked[1])
+    asked = parts[0].strip().removeprefix("user:").strip()
+    return asked, "\n".join(parts[1:]).strip() if len(parts) > 1 else None
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
