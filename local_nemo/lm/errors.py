@@ -1,13 +1,13 @@
 """What can go wrong when a model is asked. The HTTP layer turns each into its status; nothing here knows HTTP.
 
-    LanguageModelError
-    ├── BaseModelUnavailable   the base model's files are missing or unreadable
-    ├── ModelNotServed         no model of that name is loaded                     (404)
-    ├── InvalidRequest         a field cannot be honoured                          (400)
-    │   ├── ContextOverflow    prompt and answer do not fit the model's context    (400)
-    │   └── GrammarRefused     a schema, pattern or choice cannot guide decoding   (400)
-    ├── Busy                   the queue is full                                   (429)
-    └── EngineStopped          loading failed, or the engine was stopped           (503)
+LanguageModelError
+├── BaseModelUnavailable   the base model's files are missing or unreadable
+├── ModelNotServed         no model of that name is loaded                     (404)
+├── InvalidRequest         a field cannot be honoured                          (400)
+│   ├── ContextOverflow    prompt and answer do not fit the model's context    (400)
+│   └── GrammarRefused     a schema, pattern or choice cannot guide decoding   (400)
+├── Busy                   the queue is full                                   (429)
+└── EngineStopped          loading failed, or the engine was stopped           (503)
 """
 
 from __future__ import annotations

@@ -27,9 +27,14 @@ def without_telemetry() -> None:
 
 
 def load_ir(base: Base, cache: Path) -> Path:
-    """Return the folder with the IR of `base` (openvino_model.xml, tokenizer and detokenizer), exporting it if needed."""
+    """Return the folder with the IR of `base` (model, tokenizer, detokenizer), exporting it if needed."""
+    return derived_folder(ir_folder(base, cache), lambda folder: _export(base, folder))
+
+
+def ir_folder(base: Base, cache: Path) -> Path:
+    """Where the IR of `base` is, or would be; its name changes with the base and with the libraries that export it."""
     mark = fingerprint("ir-1", base.fingerprint, *(f"{package}={version(package)}" for package in LIBRARIES))
-    return derived_folder(cache / f"ir-{mark}", lambda folder: _export(base, folder))
+    return cache / f"ir-{mark}"
 
 
 def _export(base: Base, folder: Path) -> None:
@@ -39,7 +44,7 @@ def _export(base: Base, folder: Path) -> None:
     from optimum.intel import OVModelForCausalLM
 
     model = OVModelForCausalLM.from_pretrained(
-        base.path, export=True, compile=False, load_in_8bit=False, local_files_only=True
+        str(base.path), export=True, compile=False, load_in_8bit=False, local_files_only=True
     )
     model.save_pretrained(folder)
     tokenizer = load_tokenizer(base)

@@ -1,0 +1,162 @@
+"""NIM: OpenAI-compatible inference, mounted under `/nim`.
+
+Parses requests, asks the engine, shapes answers and streams. A client that leaves frees its place in the engine.
+Errors have the body of the real service: `{"object": "error", "message", "type", "param", "code"}`, and `error` with
+the same for clients that look there.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from local_nemo.api import nim_answers as answers
+from local_nemo.api.context import Context
+from local_nemo.api.nim_bodies import ChatBody, CompletionBody
+from local_nemo.api.nim_errors import error_event, error_response
+from local_nemo.lm.chat import ChatRequest
+from local_nemo.lm.errors import LanguageModelError, ModelNotServed
+from local_nemo.lm.generation import Completion, Generation
+from local_nemo.lm.tool_calls import StreamParser
+
+router = APIRouter(tags=["NIM"])
+
+
+@router.get("/v1/models", summary="The models served now: base, adapters, safety model")
+def models(services: Context) -> dict[str, Any]:
+    return {"object": "list", "data": [answers.model_card(card) for card in services.engine.models()]}
+
+
+@router.get("/v1/models/{id:path}", summary="One served model")
+def model(id: str, services: Context) -> Response:
+    cards = {card.id: card for card in services.engine.models()}
+    if id in cards:
+        return JSONResponse(answers.model_card(cards[id]))
+    return error_response(ModelNotServed(id, list(cards)))
+
+
+@router.get("/v1/health/live", summary="The process answers")
+def live() -> dict[str, str]:
+    return {"object": "health-response", "message": "Service is live."}
+
+
+@router.get("/v1/health/ready", summary="The base model is loaded")
+def ready(services: Context) -> Response:
+    if services.engine.ready:
+        return JSONResponse({"object": "health-response", "message": "Service is ready."})
+    return JSONResponse({"object": "health-response", "message": "Service is not ready: the model is loading."}, 503)
+
+
+@router.get("/v1/metrics", summary="Counters in Prometheus' text format", response_class=PlainTextResponse)
+def metrics(services: Context) -> PlainTextResponse:
+    text = answers.prometheus(services.engine.load_figures())
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+@router.post("/v1/chat/completions", summary="Answer a conversation, with tools if given")
+async def chat_completions(body: ChatBody, request: Request, services: Context) -> Response:
+    try:
+        asked = body.to_requests()
+        generations = await run_in_threadpool(lambda: [services.engine.chat(one) for one in asked])
+    except LanguageModelError as error:
+        return error_response(error)
+    head = answers.head("chat.completion", body.model)
+    if body.stream:
+        return _stream(_chat_events(generations, asked[0], head | {"object": "chat.completion.chunk"}, body))
+    return await _finished(request, generations, lambda done: answers.chat(head, done, body.logprobs or False))
+
+
+@router.post("/v1/completions", summary="Continue a text")
+async def completions(body: CompletionBody, request: Request, services: Context) -> Response:
+    try:
+        asked = body.to_requests()
+        generations = await run_in_threadpool(lambda: [services.engine.complete(one) for one in asked])
+    except LanguageModelError as error:
+        return error_response(error)
+    head = answers.head("text_completion", body.model)
+    if body.stream:
+        return _stream(_text_events(generations, head, body))
+    prompts = [one.prompt if body.echo else "" for one in asked]
+    return await _finished(request, generations, lambda done: answers.text(head, done, prompts, body.logprobs))
+
+
+async def _finished(request: Request, generations: list[Generation], shape: Any) -> Response:
+    """Wait for all choices, or cancel them when the client leaves."""
+    leaving = asyncio.create_task(_left(request))
+    waiting = asyncio.gather(*(asyncio.wrap_future(one.future) for one in generations))
+    try:
+        await asyncio.wait({leaving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return Response(status_code=499)  # nobody reads it
+        return JSONResponse(shape(waiting.result()))
+    except LanguageModelError as error:
+        return error_response(error)
+    finally:
+        leaving.cancel()
+        for one in generations:
+            one.cancel()
+        waiting.cancel()
+
+
+async def _left(request: Request) -> None:
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.5)
+
+
+def _stream(events: AsyncIterator[dict[str, Any]]) -> StreamingResponse:
+    async def lines() -> AsyncIterator[str]:
+        try:
+            async for event in events:
+                yield f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+        except LanguageModelError as error:
+            yield error_event(error)
+            return
+        yield "data: [DONE]\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+async def _chat_events(
+    generations: list[Generation], asked: ChatRequest, head: dict, body: ChatBody
+) -> AsyncIterator[dict[str, Any]]:
+    """Chunks as the openai client assembles them; choices one after the other in one stream."""
+    tools = asked.tools if asked.choice != "none" else None
+    done: list[Completion] = []
+    try:
+        for index, generation in enumerate(generations):
+            yield answers.chat_chunk(head, index, {"role": "assistant", "content": ""})
+            parser, ids = StreamParser(tools), {}
+            async for piece in generation:
+                for delta in parser.feed(piece) if tools else [piece]:
+                    yield answers.chat_chunk(head, index, answers.delta(delta, ids))
+            for delta in parser.finish() if tools else ():
+                yield answers.chat_chunk(head, index, answers.delta(delta, ids))
+            completion = generation.result()
+            done.append(completion)
+            yield answers.chat_chunk(head, index, {}, completion.finish_reason, completion, body.logprobs or False)
+        if body.include_usage:
+            yield head | {"choices": [], "usage": answers.usage(done)}
+    finally:
+        for generation in generations:
+            generation.cancel()
+
+
+async def _text_events(
+    generations: list[Generation], head: dict, body: CompletionBody
+) -> AsyncIterator[dict[str, Any]]:
+    done: list[Completion] = []
+    try:
+        for index, generation in enumerate(generations):
+            async for piece in generation:
+                yield head | {"choices": [answers.text_choice(index, piece)]}
+            done.append(generation.result())
+            yield head | {"choices": [answers.text_choice(index, "", done[-1].finish_reason)]}
+        if body.include_usage:
+            yield head | {"choices": [], "usage": answers.usage(done)}
+    finally:
+        for generation in generations:
+            generation.cancel()

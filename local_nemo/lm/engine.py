@@ -1,0 +1,220 @@
+"""The one object through which everything else uses language models.
+
+It loads the base model in the background, serves it, any number of LoRA adapters on it, further base models, and
+functions that other parts mount as models (the safety model). Requests that come early wait for the loading.
+It knows no HTTP; what can go wrong is in `errors.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import chat
+from .chat import ChatRequest, CompletionRequest
+from .errors import EngineStopped, LanguageModelError, ModelNotServed
+from .generation import Completion, Generation
+from .local_model import LocalModel
+from .prepare import prepare, prepared
+from .served import ServedModel
+
+if TYPE_CHECKING:
+    from local_nemo.settings import Settings
+
+__all__ = ["ChatRequest", "CompletionRequest", "Engine", "ServedModel", "prepare_base"]
+log = logging.getLogger("local_nemo.engine")
+LOAD_SECONDS = 600  # how long a request waits for the base model
+Respond = Callable[[list[dict], Mapping[str, Any]], str]
+
+
+def prepare_base(settings: Settings) -> Path:
+    """Build the derived files of the settings' base model; returns the folder of the exported graph."""
+    return prepare(settings.base_model, settings.base_name, settings.cache).ir
+
+
+@dataclass(frozen=True)
+class _Mounted:
+    card: ServedModel
+    respond: Respond
+
+
+class Engine:
+    """Every method may be called from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._loaded: Future[LocalModel] = Future()  # the base model of the settings
+        self._early: dict[str, Path] = {}  # adapters that were added while the base was loading
+        self._others: dict[str, LocalModel] = {}
+        self._mounted: dict[str, _Mounted] = {}
+        self._stopped = False
+
+    @property
+    def base_name(self) -> str:
+        return self._settings.base_name
+
+    @property
+    def ready(self) -> bool:
+        return self._loaded.done() and not self._stopped and self._loaded.exception() is None
+
+    def start(self) -> None:
+        """Begin to load the base model; returns at once."""
+        threading.Thread(target=self._load, name="lm-load", daemon=True).start()
+
+    def stop(self) -> None:
+        """End all models; unfinished answers fail with EngineStopped."""
+        with self._lock:
+            self._stopped = True
+            models = list(self._others.values())
+            if self._loaded.done() and self._loaded.exception() is None:
+                models.append(self._loaded.result())
+        for model in models:
+            model.stop()
+
+    def wait_ready(self, timeout: float | None = None) -> bool:
+        """Wait until the base model is loaded; False when it is not after `timeout` seconds.
+
+        Raises EngineStopped with the reason if loading has failed.
+        """
+        try:
+            self._base(timeout)
+        except FutureTimeout:
+            return False
+        return True
+
+    def models(self) -> list[ServedModel]:
+        """What is served now: base models, adapters, mounted models."""
+        cards: list[ServedModel] = []
+        with self._lock:
+            mounted = [one.card for one in self._mounted.values()]
+            others = list(self._others.values())
+        if self.ready:
+            cards += self._loaded.result().cards()
+        for model in others:
+            cards += model.cards()
+        return cards + mounted
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        """Serve the PEFT adapter in `folder` as `name`, without a restart. Raises served.BadAdapter."""
+        with self._lock:
+            if not self._loaded.done():
+                self._early[name] = Path(folder)
+                return
+        self._base(0).add_adapter(name, Path(folder))
+
+    def remove_adapter(self, name: str) -> None:
+        """Stop serving an adapter; harmless if it is not served."""
+        with self._lock:
+            self._early.pop(name, None)
+        if self.ready:
+            self._loaded.result().remove_adapter(name)
+
+    def mount(self, card: ServedModel, respond: Respond) -> None:
+        """Serve a function as a model: `respond(messages, request)` returns the answer's text."""
+        with self._lock:
+            self._mounted[card.id] = _Mounted(card, respond)
+
+    def load_base(self, name: str, reference: str) -> None:
+        """Load a further base model (folder or hub id) and serve it as `name`. Raises BaseModelUnavailable."""
+        model = LocalModel(prepared(reference, name, self._settings.cache), self._settings.threads)
+        with self._lock:
+            if not self._stopped:
+                self._others[name] = model
+                return
+        model.stop()
+
+    def unload_base(self, name: str) -> None:
+        """Stop serving a further base model and free its memory; harmless if it is not served."""
+        with self._lock:
+            model = self._others.pop(name, None)
+        if model:
+            model.stop()
+
+    def chat(self, request: ChatRequest) -> Generation:
+        """Begin to answer a conversation. Raises what `errors.py` lists, before anything is generated."""
+        mounted = self._mounted.get(request.model)
+        if mounted:
+            return self._ask(mounted, request)
+        return self._model(request.model).chat(request)
+
+    def complete(self, request: CompletionRequest) -> Generation:
+        """Begin to continue a text. Raises what `errors.py` lists, before anything is generated."""
+        return self._model(request.model).complete(request)
+
+    def load_figures(self) -> dict[str, float]:
+        """Counters and queue lengths of all local models, for the metrics page."""
+        with self._lock:
+            models = list(self._others.values())
+        if self.ready:
+            models.append(self._loaded.result())
+        figures: dict[str, float] = {}
+        for model in models:
+            for key, value in model.figures().items():
+                figures[key] = figures.get(key, 0) + value
+        return figures
+
+    def _load(self) -> None:
+        settings = self._settings
+        try:
+            started = time.monotonic()
+            found = prepared(settings.base_model, settings.base_name, settings.cache)
+            model = LocalModel(found, settings.threads)
+        except (LanguageModelError, OSError, RuntimeError, ValueError) as error:
+            log.exception("the base model could not be loaded")
+            self._loaded.set_exception(EngineStopped(str(error)))
+            return
+        with self._lock:
+            self._loaded.set_result(model)
+            early, self._early = self._early, {}
+        for name, folder in early.items():
+            try:
+                model.add_adapter(name, folder)
+            except ValueError as error:
+                log.error("adapter %s is not served: %s", name, error)
+        log.info("base model %s ready after %.1f s", settings.base_name, time.monotonic() - started)
+
+    def _base(self, timeout: float | None = None) -> LocalModel:
+        return self._loaded.result(timeout)
+
+    def _model(self, name: str) -> LocalModel:
+        """The local model that serves `name`, waiting for the base model if that is what it needs."""
+        with self._lock:
+            known = name == self.base_name or name in self._early
+            other = next((model for model in self._others.values() if model.serves(name)), None)
+        if other:
+            return other
+        if known or (self._loaded.done() and self.ready and self._loaded.result().serves(name)):
+            try:
+                return self._base(LOAD_SECONDS)
+            except FutureTimeout:
+                raise EngineStopped(f"The base model was not loaded within {LOAD_SECONDS} s.") from None
+        raise ModelNotServed(name, [card.id for card in self.models()])
+
+    def _ask(self, mounted: _Mounted, request: ChatRequest) -> Generation:
+        """Run a mounted function in a thread of its own; its text is one piece."""
+        chat.check_tools(request)
+        words = sum(len(str(message.get("content") or "").split()) for message in request.messages)
+
+        def finish(text: str, reason: str) -> Completion:
+            return Completion(text, (), reason, words, len(text.split()))
+
+        generation = Generation(finish, cancel=lambda: None)
+
+        def work() -> None:
+            try:
+                generation.add(mounted.respond(request.messages, {"model": request.model}))
+                generation.end("stop")
+            except Exception as error:  # whatever a mounted model raises is its caller's to see
+                log.exception("the mounted model %s failed", request.model)
+                generation.fail(EngineStopped(f"The model {request.model} failed: {error}"))
+
+        threading.Thread(target=work, name="lm-mounted", daemon=True).start()
+        return generation
