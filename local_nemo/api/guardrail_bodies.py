@@ -84,9 +84,8 @@ class ChatMessage(Body):
     @classmethod
     def _typed_parts(cls, value: Any) -> Any:
         for part in value if isinstance(value, list) else ():
-            if not isinstance(part.get("type"), str) or (
-                part["type"] == "text" and not isinstance(part.get("text"), str)
-            ):
+            kind = part.get("type")
+            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
                 raise ValueError("each part of a content list needs a type; a text part needs its text")
         return value
 

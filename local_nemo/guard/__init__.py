@@ -1,4 +1,4 @@
-"""Guardrails in process: configurations, rails by `nemoguardrails`, and a content-safety model that fits on one machine."""
+"""Guardrails in process: configurations, rails by `nemoguardrails`, a content-safety model for one machine."""
 
 from local_nemo.guard.service import Guard
 

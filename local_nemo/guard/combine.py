@@ -6,7 +6,7 @@ from local_nemo.guard.config import ConfigData, ConfigError
 
 
 def combined(configs: Sequence[ConfigData]) -> ConfigData:
-    """One configuration with the models, rails and prompts of all. Raises `ConfigError` where two contradict each other."""
+    """One configuration with the models, rails and prompts of all. Raises `ConfigError` where two disagree."""
     whole = configs[0].model_copy(deep=True)
     for other in configs[1:]:
         for model in other.models:

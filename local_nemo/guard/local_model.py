@@ -1,4 +1,4 @@
-"""Asks the models that this process serves, straight at the engine: no HTTP, no request thread of the server is held."""
+"""Asks the models that this process serves, straight at the engine: no HTTP, no request thread is held."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

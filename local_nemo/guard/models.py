@@ -21,9 +21,7 @@ from local_nemo.evaluation.target import is_loopback
 from local_nemo.guard.config import KEY_VARIABLES, GuardModel
 
 DEFAULT_TIMEOUT = 20.0  # seconds for one answer of a safety model
-MAIN_MODEL: ContextVar[str] = ContextVar(
-    "main_model", default="main"
-)  # the request's `model`, which self-check rails ask
+MAIN_MODEL: ContextVar[str] = ContextVar("main_model", default="main")  # the request's `model`, for self-check rails
 MODEL_KEY: ContextVar[str | None] = ContextVar("model_key", default=None)  # X-Model-Authorization of the request
 CHECKED_TEXT: ContextVar[str] = ContextVar("checked_text", default="")  # must appear in what the safety model is shown
 Messages = list[dict[str, str]]

@@ -23,6 +23,7 @@ from local_nemo.guard.verdicts import is_safe
 
 log = logging.getLogger("local_nemo.guard")
 NOWHERE = "http://127.0.0.1:9/v1"  # the library builds clients of its own that are replaced before any use
+SIDES = ("input", "output", "dialog", "retrieval", "tool_input", "tool_output")
 LOGGED = {"activated_rails": True, "llm_calls": True}
 
 
@@ -51,9 +52,7 @@ class CompiledRails:
 
     async def _generate(self, flow: ConfiguredFlow, user_text: str, bot_text: str) -> Any:
         messages = [{"role": "user", "content": user_text}]
-        rails: dict[str, Any] = dict.fromkeys(
-            ("input", "output", "dialog", "retrieval", "tool_input", "tool_output"), False
-        )
+        rails: dict[str, Any] = dict.fromkeys(SIDES, False)
         rails[flow.flow.direction] = [flow.text]
         if flow.flow.direction == "output":
             messages.append({"role": "assistant", "content": bot_text})

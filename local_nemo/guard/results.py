@@ -29,9 +29,7 @@ class RailResult:
     outcome: Outcome
     reason: str = ""
     record: dict[str, Any] = field(default_factory=dict)
-    calls: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # one per question to a model: task, answer, tokens, times
+    calls: list[dict[str, Any]] = field(default_factory=list)  # one per question to a model
     seconds: float = 0.0
 
 

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("local_nemo.guard")
 MODEL_ID = "nvidia/llama-3.1-nemoguard-8b-content-safety"
 ROOT = "local/content-safety-demo"
-CONVERSATION = re.compile(
-    r"<BEGIN CONVERSATION>(.*)<END CONVERSATION>", re.DOTALL
-)  # greedy: an END in a text ends nothing
+# greedy: an END marker that a user writes ends nothing
+CONVERSATION = re.compile(r"<BEGIN CONVERSATION>(.*)<END CONVERSATION>", re.DOTALL)
 REPLY = re.compile(r"\n\s*response: agent:")
 CATEGORY = re.compile(r"^\s*(S\d{1,3}): *(.{2,80}?)[ .:]*$", re.MULTILINE)
 MAX_CONTEXT = 65_536  # tokens; windows are judged one by one, so length costs time only

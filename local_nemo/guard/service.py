@@ -56,6 +56,7 @@ class Guard:
     def start(self) -> None:
         """Serve the safety model, make sure the factory configurations exist, load the library in the background."""
         os.environ["NEMO_GUARDRAILS_NO_USAGE_STATS"] = "1"
+        logging.getLogger("nemoguardrails").setLevel(logging.CRITICAL)  # it logs what users say; failures are results
         for config in FACTORY_CONFIGS:
             try:
                 self._entities.create(KIND, dict(config))

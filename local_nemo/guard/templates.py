@@ -34,7 +34,7 @@ ENVIRONMENT = SandboxedEnvironment()
 
 
 def variables_of(template: str) -> set[str]:
-    """The variables that a template uses. Raises ValueError when it is too long, malformed or uses more than allowed."""
+    """The variables that a template uses. Raises ValueError when it is too long, malformed or uses too much."""
     if len(template) > MAX_TEMPLATE:
         raise ValueError(f"the template has {len(template)} characters; the limit is {MAX_TEMPLATE}")
     try:

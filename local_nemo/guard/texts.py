@@ -47,18 +47,12 @@ def pieces(text: str, room: int) -> list[str]:
 
 
 def _text(message: Mapping[str, Any], empty: str = EMPTY) -> str:
-    content = message.get("content")
+    role, content = message.get("role"), message.get("content")
     if isinstance(content, list):
-        if strange := sorted(
-            {str(part.get("type")) for part in content if part.get("type") not in ("text", "refusal")}
-        ):
-            raise Uncheckable(
-                f"the {message.get('role')} message holds {', '.join(strange)}; these rails judge text only"
-            )
+        if strange := sorted({str(part.get("type")) for part in content} - {"text", "refusal"}):
+            raise Uncheckable(f"the {role} message holds {', '.join(strange)}; these rails judge text only")
         content = "\n".join(str(part.get(part["type"], "")) for part in content)
     text = str(content) if content is not None else ""
     if len(text) > MAX_TEXT:
-        raise Uncheckable(
-            f"the {message.get('role')} message has {len(text)} characters; at most {MAX_TEXT} are checked"
-        )
+        raise Uncheckable(f"the {role} message has {len(text)} characters; at most {MAX_TEXT} are checked")
     return text if text.strip() else empty
