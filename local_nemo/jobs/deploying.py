@@ -91,13 +91,15 @@ def failed(reason: str) -> Entity:
 def _serve(deployment: Entity, name: str, services: Any) -> Entity:
     """Make the engine serve what the deployment wants; returns the fields that say so."""
     model = wanted_model(deployment["config"], services.entities)
-    if not services.engine.ready and not services.engine.wait_ready(LOAD_SECONDS):
-        return failed(f"the engine was not ready within {LOAD_SECONDS:.0f} s; server.log says why")
-    served = {one.id: one for one in services.engine.models()}
-    if model in served:
-        stand_in = "" if served[model].root in (model, None) else f" (by {served[model].root})"
-        return _ready(f"model {model} is already served on this machine{stand_in}; nothing was loaded", model, services)
-    if name in served:
+    roots = {one.id: one.root for one in services.engine.models()}
+    if model not in roots and not services.engine.ready:
+        if not services.engine.wait_ready(LOAD_SECONDS):
+            return failed(f"the engine was not ready within {LOAD_SECONDS:.0f} s; server.log says why")
+        roots = {one.id: one.root for one in services.engine.models()}
+    if model in roots:
+        root = "" if roots[model] == model else f" (root: {roots[model]})"
+        return _ready(f"model {model} is already served on this machine{root}; nothing was loaded", model, services)
+    if name in roots:
         return failed(f"the name {name} is already served, by another model; deploy {model} under another name")
     services.engine.load_base(name, model)
     return _ready(f"model {model} was loaded and is served as {name}", name, services) | {"loaded": True}

@@ -90,7 +90,9 @@ def test_what_can_not_be_loaded_is_failed_with_the_reason(http: TestClient) -> N
 
 
 def test_an_engine_that_does_not_get_ready_is_a_failure(http: TestClient, services: StoreServices) -> None:
-    services.engine.ready = False
+    services.engine.ready, services.engine.names = False, [SAFETY]
+    http.post(PATH, json={"name": "y", "config": {"model": SAFETY}})
+    assert settled(http, "default/y")["deployed"] is True, "the stand-in does not wait for the base model"
     http.post(PATH, json={"name": "x", "config": {"model": BASE}})
     assert "not ready" in settled(http, "default/x")["status_details"]["description"]
 
