@@ -1,7 +1,7 @@
 """An answer while it is being written.
 
 The engine's thread adds pieces of text and ends it; any number of threads or tasks read it: iterate for pieces (also
-with `async for`), `result()` for the whole. Nobody who reads slowly, or leaves, holds up the engine; `cancel()` tells it.
+with `async for`), `result()` for the whole. Who reads slowly, or leaves, does not hold up the engine.
 """
 
 from __future__ import annotations
