@@ -15,7 +15,7 @@ class Strict(Body):
 
 class EvaluationParams(Strict):
     parallelism: int | None = Field(None, ge=1, le=128, description="requests at once, 16 unless given")
-    request_timeout: float | None = Field(None, ge=1, le=3600, description="seconds for one answer")
+    request_timeout: int | None = Field(None, ge=1, le=3600, description="seconds for one answer")
     max_retries: int | None = Field(None, ge=0, le=20)
     limit_samples: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1)

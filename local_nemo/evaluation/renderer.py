@@ -21,6 +21,7 @@ from local_nemo.evaluation.template import render
 
 SECONDS = 5.0  # for one rendering; a usual one takes less than a millisecond
 MEMORY_BYTES = 512 * 2**20
+MOST_BREACHES = 20  # then every further rendering is refused at once, so that a bad template ends its job soon
 MAX_OUTPUT_BYTES = 8 * 2**20  # of one rendered value as JSON
 
 
@@ -35,6 +36,8 @@ class Renderer:
         self.seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._breaches = 0
+        self._closed = False
 
     def __enter__(self) -> "Renderer":
         return self
@@ -46,28 +49,37 @@ class Renderer:
         """The rendered value (JSON types only). Raises `RenderError`, also when a bound is passed."""
         request = json.dumps({"template": template, "context": context}).encode() + b"\n"
         with self._lock:
+            if self._closed:
+                raise RenderError("the evaluation has ended")
+            if self._breaches >= MOST_BREACHES:
+                raise RenderError(f"not rendered: templates passed a bound {MOST_BREACHES} times in this evaluation")
             line = self._exchange(request)
-        if not line.endswith(b"\n"):
-            self.close()
-            raise RenderError(
-                f"the template passed a bound: {self.seconds:g} s, {MEMORY_BYTES // 2**20} MiB of memory, "
-                f"or {MAX_OUTPUT_BYTES // 2**20} MiB of output for one value"
-            )
+            if not line.endswith(b"\n"):
+                self._breaches += 1
+                self._discard()
+                raise RenderError(
+                    f"the template passed a bound: {self.seconds:g} s, {MEMORY_BYTES // 2**20} MiB of memory, "
+                    f"or {MAX_OUTPUT_BYTES // 2**20} MiB of output for one value"
+                )
         answer = json.loads(line)
         if "error" in answer:
             raise RenderError(answer["error"])
         return answer["value"]
 
     def close(self) -> None:
-        """End the process; a later `render` starts another."""
-        process = self._process
-        if process is None:
-            return
-        process.kill()  # first, so that a rendering under way gives the lock back
+        """End the process; renderings that still wait for their turn raise `RenderError`."""
+        self._closed = True
+        if process := self._process:
+            process.kill()  # first, so that a rendering under way gives the lock back
         with self._lock:
+            self._discard()
+
+    def _discard(self) -> None:
+        """End the process while holding the lock, so that nobody else writes to a dead one."""
+        if process := self._process:
+            process.kill()
             process.communicate()
-            if self._process is process:
-                self._process = None
+            self._process = None
 
     def _exchange(self, request: bytes) -> bytes:
         """Send one line, read one; an incomplete line means that the process was killed or died."""

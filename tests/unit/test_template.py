@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_nemo.evaluation.renderer import Renderer, RenderError
+from local_nemo.evaluation.renderer import MOST_BREACHES, Renderer, RenderError
 from local_nemo.evaluation.template import MAX_TEMPLATE_CHARACTERS, BadTemplate, check, render
 
 ROW = {"messages": [{"role": "user", "content": "<b>'&\" ü"}], "count": 3}
@@ -32,6 +32,15 @@ def test_tojson_keeps_the_order_of_keys_because_a_model_notices_it() -> None:
 def test_an_undefined_variable_is_an_error(renderer: Renderer, template: str) -> None:
     with pytest.raises(RenderError, match="UndefinedError"):
         renderer.render(template, CONTEXT)
+
+
+def test_a_template_that_passes_its_bounds_again_and_again_is_not_tried_any_more() -> None:
+    with Renderer(seconds=0.05) as renderer:
+        for _ in range(MOST_BREACHES):
+            with pytest.raises(RenderError, match="passed a bound"):
+                renderer.render(HOSTILE["endless loop"], CONTEXT)
+        with pytest.raises(RenderError, match="20 times"):
+            renderer.render("{{ item.count }}", CONTEXT)
 
 
 HOSTILE = {
