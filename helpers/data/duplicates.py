@@ -54,6 +54,7 @@ def groups(rows: list[ConvertedRow]) -> list[list[int]]:
 def _linked(sets: list[frozenset[str]]) -> list[int]:
     """For each set the number of the set that leads its group (union-find over similar pairs)."""
     frequency = Counter(word for each in sets for word in each)
+    bits = [_bits(each) for each in sets]
     holders: dict[str, list[int]] = defaultdict(list)
     leader = list(range(len(sets)))
     for number, each in enumerate(sets):
@@ -61,11 +62,20 @@ def _linked(sets: list[frozenset[str]]) -> list[int]:
         # Two sets with 70 % in common share at least one of the rarest 30 % (+ 1) words of each.
         rare = ordered[: len(ordered) - math.ceil(SIMILAR * len(ordered)) + 1]
         for other in {other for word in rare for other in holders[word][-MOST_COMPARED:]}:
-            if _similar(each, sets[other]):
+            most_different = (1 - SIMILAR) / (1 + SIMILAR) * (len(each) + len(sets[other]))
+            if (bits[number] ^ bits[other]).bit_count() <= most_different and _similar(each, sets[other]):
                 leader[_find(leader, number)] = _find(leader, other)
         for word in rare:
             holders[word].append(number)
     return [_find(leader, number) for number in range(len(sets))]
+
+
+def _bits(words: frozenset[str]) -> int:
+    """A number with one of 256 bits set for each word: sets differ in at least as many words as these in bits."""
+    bits = 0
+    for word in words:
+        bits |= 1 << (hash(word) & 255)
+    return bits
 
 
 def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
