@@ -109,7 +109,7 @@ def read(path: Path, *, limit: int = 0) -> Rows:
             f"There is no file {path}.", next_step="make evaluate DATA=path/of/your/rows.jsonl [LIMIT=n]"
         )
     report = Report()
-    kept = sample(convert_rows(data.load_rows(str(path)), report=report), limit, seed=config.SEED)
+    kept = sample(convert_rows(data.load_rows(str(path)), report=report, training=False), limit, seed=config.SEED)
     if not kept:
         raise errors.DatasetError(
             f"None of the {report.rows} rows of {path.name} can be evaluated.",

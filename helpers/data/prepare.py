@@ -68,22 +68,38 @@ class Prepared:
         return f"<Prepared: {counts} rows; {self.report.outcomes['dropped']} of {self.report.rows} dropped>"
 
 
-def convert_rows(rows: Iterable[Any], *, report: Report, limit_properties: int | None = None) -> Iterator[ConvertedRow]:
-    """The usable rows of `rows`, duplicates dropped, each counted in `report`."""
+def convert_rows(
+    rows: Iterable[Any], *, report: Report, limit_properties: int | None = None, training: bool = True
+) -> Iterator[ConvertedRow]:
+    """The usable rows of `rows`, each row counted in `report`.
+
+    Rows for `training` have no duplicates and not the example question of notebook 2; a set that is only evaluated
+    keeps both (`training=False`).
+    """
     cache, seen = ToolCache(), set()
     for raw in tqdm(rows, desc="converting", unit=" rows", delay=10, mininterval=1, leave=False):
         try:
             row = convert(raw, cache=cache, limit_properties=limit_properties)
-            if (key := duplicates.key(row)) in seen:
-                raise Dropped("same question and tool as an earlier row", row.name)
-            if asks_the_example(row):
-                raise Dropped("asks the tutorial's own example question", row.name)
+            if training:
+                _refuse_repeated(row, seen)
+                _refuse_example(row)
         except Dropped as dropped:
             report.drop(raw, dropped)
             continue
-        seen.add(key)
         report.keep(row)
         yield row
+
+
+def _refuse_repeated(row: ConvertedRow, seen: set[bytes]) -> None:
+    key = duplicates.key(row)
+    if key in seen:
+        raise Dropped("same question and tool as an earlier row", row.name)
+    seen.add(key)
+
+
+def _refuse_example(row: ConvertedRow) -> None:
+    if asks_the_example(row):
+        raise Dropped("asks the tutorial's own example question", row.name)
 
 
 def prepare(

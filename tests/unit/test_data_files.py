@@ -85,6 +85,11 @@ def test_large_tools_are_kept_where_no_limit_is_set() -> None:
     assert "a tool with too many parameters" not in report.drops
 
 
+def test_a_set_that_is_only_evaluated_keeps_duplicates_and_the_example() -> None:
+    rows = data.convert_rows(data.load_rows(str(FIXTURE)), report=data.Report(), training=False)
+    assert {"duplicate", "berlin"} < {row.id for row in rows}
+
+
 def test_a_row_is_shown_before_and_after(prepared: data.Prepared) -> None:
     raw, row = data.example(data.load_rows(str(FIXTURE)))
     assert row.repairs

@@ -101,7 +101,7 @@ def test_an_unknown_dataset_says_what_is_possible_before_any_work(dataset: str, 
     assert "Next: correct DATASET in config.py" in str(error.value)
 
 
-# --- A hub of our own: one gated set as JSON, one public set as Parquet. ------------------------------------------------
+# --- A hub of our own: one gated set as JSON, one public set as Parquet. ---
 
 
 class Hub(BaseHTTPRequestHandler):
