@@ -16,6 +16,11 @@ Contract: a verb takes the platform first and keyword-only options after its obj
 of `helpers.errors`. Everything here speaks HTTP to NeMo Microservices; nothing knows how a service works inside.
 """
 
+import warnings
+
+# Libraries below would like Jupyter widgets for their bars, and say so with a path of this machine in it.
+warnings.filterwarnings("ignore", message="IProgress not found")
+
 __all__ = [
     "ask_rows",
     "customizer",

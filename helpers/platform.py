@@ -159,6 +159,8 @@ def _wait_until_ready(
 ) -> None:
     """Wait until local_nemo has loaded its base model: it answers before that, and NIM says 503."""
     service, began = Service("local_nemo", server["url"]), clock()
+    if service.answers("/nim/v1/health/ready"):
+        return
     with Line() as line:
         while not service.answers("/nim/v1/health/ready"):
             line.show(f"local_nemo (pid {server['pid']}) loads its base model, {clock() - began:.0f} s ...")
@@ -168,6 +170,7 @@ def _wait_until_ready(
                     next_step=f"read {_short(state / 'server.log')}; `make stop` ends it.",
                 )
             sleep(0.5)
+        line.show(f"local_nemo has loaded its base model in {clock() - began:.0f} s")
 
 
 def _grace(state: Path, sleep: Callable[[float], None]) -> dict | None:
