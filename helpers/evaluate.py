@@ -22,10 +22,6 @@ from typing import Any
 import config
 
 from . import data, data_store, entity_store, errors, evaluator, history, nim, records, tables
-from .data.convert import ConvertedRow
-from .data.files import line
-from .data.prepare import convert_rows, sample
-from .data.report import Report
 from .platform import ROOT, Platform, connect, running
 from .series import RUN_STATE
 
@@ -37,8 +33,8 @@ MAX_TOKENS = 128  # a call takes about 50; the base model would ramble on until 
 class Rows:
     """The usable rows of a file, and what became of the others."""
 
-    kept: list[ConvertedRow]
-    report: Report
+    kept: list[data.ConvertedRow]
+    report: data.Report
 
     def facts(self, path: Path) -> dict[str, Any]:
         """What the result says about the data."""
@@ -108,8 +104,10 @@ def read(path: Path, *, limit: int = 0) -> Rows:
         raise errors.DatasetError(
             f"There is no file {path}.", next_step="make evaluate DATA=path/of/your/rows.jsonl [LIMIT=n]"
         )
-    report = Report()
-    kept = sample(convert_rows(data.load_rows(str(path)), report=report, training=False), limit, seed=config.SEED)
+    report = data.Report()
+    kept = data.sample(
+        data.convert_rows(data.load_rows(str(path)), report=report, training=False), limit, seed=config.SEED
+    )
     if not kept:
         raise errors.DatasetError(
             f"None of the {report.rows} rows of {path.name} can be evaluated.",
@@ -163,7 +161,7 @@ def put(platform: Platform, rows: Rows, repo: str) -> data_store.Upload:
     data_store.ensure_namespace(platform, repo.split("/")[0])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
-        file.write_text("".join(line(row.for_evaluation()) for row in rows.kept), encoding="utf-8")
+        file.write_text("".join(json.dumps(row.evaluation_row()) + "\n" for row in rows.kept), encoding="utf-8")
         data_store.ensure_repo(platform, repo)
         return data_store.upload(platform, repo, {FILE: file})
 
@@ -203,7 +201,7 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     print(f"written to {path}")
 
 
-def _most_parameters(row: ConvertedRow) -> int:
+def _most_parameters(row: data.ConvertedRow) -> int:
     return max(len((tool["function"].get("parameters") or {}).get("properties") or {}) for tool in row.tools)
 
 

@@ -43,7 +43,7 @@ def test_one_bad_row_is_recorded_and_counted_and_the_others_are_scored(evaluator
     faults = {
         0: lambda body: (500, {}, b"boom"),
         1: lambda body: (400, {}, b'{"message": "too long"}'),
-        2: lambda body: (time.sleep(3), right(body))[1],
+        2: lambda body: (time.sleep(6), right(body))[1],
         3: lambda body: (200, {}, b"<html>proxy</html>"),
         4: hang_up,
         5: lambda body: {"choices": []},
@@ -53,7 +53,7 @@ def test_one_bad_row_is_recorded_and_counted_and_the_others_are_scored(evaluator
         9: lambda body: completion(calls=[("f", "{broken")]),
     }
     model.respond = lambda body: faults.get(number_of(body), right)(body)
-    job_id = evaluator.create(config(max_retries=1, request_timeout=1), model.url)
+    job_id = evaluator.create(config(max_retries=1, request_timeout=2), model.url)
     job = evaluator.finished(job_id)
     assert job["status_details"]["samples_processed"] == 12
     errors = [record["error"] for record in evaluator.records(job_id)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_nemo.evaluation.renderer import MOST_BREACHES, Renderer, RenderError
+from local_nemo.evaluation.renderer import Renderer, RenderError
 from local_nemo.evaluation.template import MAX_TEMPLATE_CHARACTERS, BadTemplate, check, render
 
 ROW = {"messages": [{"role": "user", "content": "<b>'&\" ü"}], "count": 3}
@@ -14,7 +14,7 @@ CONTEXT = {**ROW, "item": ROW}
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
-    with Renderer(seconds=1.0) as running:
+    with Renderer(seconds=1) as running:
         yield running
 
 
@@ -35,11 +35,11 @@ def test_an_undefined_variable_is_an_error(renderer: Renderer, template: str) ->
 
 
 def test_a_template_that_passes_its_bounds_again_and_again_is_not_tried_any_more() -> None:
-    with Renderer(seconds=0.05) as renderer:
-        for _ in range(MOST_BREACHES):
+    with Renderer(seconds=1, most_breaches=2) as renderer:
+        for _ in range(2):
             with pytest.raises(RenderError, match="passed a bound"):
                 renderer.render(HOSTILE["endless loop"], CONTEXT)
-        with pytest.raises(RenderError, match="20 times"):
+        with pytest.raises(RenderError, match="2 times"):
             renderer.render("{{ item.count }}", CONTEXT)
 
 
@@ -60,7 +60,7 @@ def test_a_template_that_wants_too_much_is_stopped_and_the_next_one_works(render
     with pytest.raises(RenderError):
         renderer.render(template, CONTEXT)
     assert renderer.render("{{ item.count }}", CONTEXT) == 3
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30, "a bound of processor time: other work on the machine adds to it"
 
 
 @pytest.mark.parametrize(
