@@ -38,6 +38,18 @@ class ErrorAnswer(BaseModel):
     detail: str = Field(examples=["dataset 'ns/d' not found"])
 
 
+class InvalidField(BaseModel):
+    loc: list[str | int] = Field(examples=[["body", "files_url"]])
+    msg: str = Field(examples=["Field required"])
+    type: str = Field(examples=["missing"])
+
+
+class InvalidAnswer(BaseModel):
+    """What is wrong with a request that was understood: where, or as text."""
+
+    detail: list[InvalidField] | str
+
+
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request can't be understood"},
     403: {"model": ErrorAnswer, "description": "Not from this machine, or from a page of another site"},
@@ -45,6 +57,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorAnswer, "description": "The name is taken, or the object's state does not allow this"},
     413: {"model": ErrorAnswer, "description": "The body is too large"},
     415: {"model": ErrorAnswer, "description": "The body is compressed"},
+    422: {"model": InvalidAnswer, "description": "The request is understood and can't be done as it is"},
     507: {"model": ErrorAnswer, "description": "The disk is full"},
 }
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import FileResponse
 
 from local_nemo.api.context import Context
+from local_nemo.store.entities import NotFound
 
 router = APIRouter()
 DATASET_FILE = "/datasets/{namespace}/{name}/resolve/{revision}/{path:path}"
@@ -26,6 +27,8 @@ def resolve_model(namespace: str, name: str, revision: str, path: str, services:
 
 @router.get("/lfs/{oid}", summary="A content by its SHA-256")
 def lfs_content(oid: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], services: Context) -> FileResponse:
+    if not services.files.blobs.has(oid):
+        raise NotFound("content", oid)
     return attachment(services.files.blobs.path(oid), oid, {"etag": f'"{oid}"'})
 
 
