@@ -179,7 +179,8 @@ def test_a_gated_set_without_access_says_where_to_ask_before_any_row(hub: str, t
     assert "hf_other" not in str(error.value), "errors never hold a token"
 
 
-def test_a_public_set_needs_no_token_and_its_train_split_is_read(hub: str) -> None:
+def test_a_public_set_gets_no_token_and_its_train_split_is_read(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_one-that-was-not-given-to-us")
     rows = list(data.load_rows("public/rows", endpoint=hub))
     assert [row["id"] for row in rows] == list(range(5))
     assert set(Hub.seen) == {None}
