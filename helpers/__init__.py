@@ -7,7 +7,8 @@
     nim, deployments, weather           asking models, starting them, the question the tutorial asks
     evaluator, evaluate, external       scoring models: in notebook 3, with `make evaluate`, at other endpoints
     records, scores, mistakes, ask_rows the raw answers of an evaluation, and what follows from them
-    statistics, tables, plots, history  how sure a number is, and how it is shown and kept
+    statistics, tables, plots           how sure a number is, and how it is shown
+    conclusion, history                 what the numbers say in sentences, and how they are kept
     guardrails                          configurations and checks of messages
     state, progress, doctor             hand-over between notebooks, the line that moves, what is missing
     series, readme                      `make run` and the figures in the README
@@ -23,6 +24,7 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 
 __all__ = [
     "ask_rows",
+    "conclusion",
     "customizer",
     "data",
     "data_store",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from helpers import history, plots, records, tables
+from helpers import conclusion, history, plots, records, tables
 from helpers.errors import DatasetError
 from helpers.mistakes import KINDS, Mistake, mistake, near_miss
 from helpers.scores import ACCEPTED, ARGUMENTS, NAME, accepted, published
@@ -213,6 +213,26 @@ def test_history_keeps_each_pair_of_jobs_once_and_shows_what_changed(tmp_path: P
     assert frame["epochs"].tolist() == [1, 2]
     assert "seed" not in frame, "what never changed is left out"
     assert any(name.startswith("tuned: right function") for name in frame)
+
+
+def test_the_conclusion_is_written_from_the_numbers() -> None:
+    base, tuned = both()
+    text = repr(conclusion.of(base, tuned))
+    assert "**Right function**: 0.0 % (0.0 – 27.8) of 10 rows before, 55.6 % (26.7 – 81.1) of 9 after." in text
+    assert "no surprise by chance alone (p = 0.062)" in text
+    assert "What is left: 8 wrong rows, 1 of them" in text
+    assert "0 rows of the base model and 1 of the tuned one were not answered" in text
+
+
+def test_a_difference_is_called_one_only_if_the_test_finds_it() -> None:
+    base = [record(completion("no"), index, accepted={"city": ["NYC"], "seats": [2]}) for index in range(10)]
+    tuned = [record(calling(**RIGHT[1]), index, accepted={"city": ["NYC"], "seats": [2]}) for index in range(10)]
+    tuned[9] = record(calling(city="NYC", seats=2), 9, accepted={"city": ["NYC"], "seats": [2]})
+    better, worse = repr(conclusion.of(base, tuned)), repr(conclusion.of(tuned, base))
+    assert "The tuned model is better: 10 rows gained, 0 lost (McNemar's exact p = 0.002)" in better
+    assert "1 rows are wrong by the first accepted value and right by another one" in better
+    assert "The tuned model is worse: 0 rows gained, 10 lost" in worse
+    assert "10 of them (100%) for a **no call**" in worse
 
 
 def test_the_scores_that_are_not_published_have_words_too() -> None:
