@@ -1,8 +1,8 @@
 """Command line of local_nemo.
 
-    python -m local_nemo                    serve in the foreground (--port, --state)
-    python -m local_nemo stop               end the server that runs on a state folder
-    python -m local_nemo prepare            convert the bundled model once, so that the first start is quick
+python -m local_nemo                    serve in the foreground (--port, --state)
+python -m local_nemo stop               end the server that runs on a state folder
+python -m local_nemo prepare            convert the bundled model once, so that the first start is quick
 """
 
 import argparse

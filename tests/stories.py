@@ -20,9 +20,8 @@ def upload(server: RunningServer, repo: str, files: dict[str, Sequence[dict]]) -
     requests.post(server.url + "/v1/namespaces", json={"id": namespace}, timeout=30)
     hub = HfApi(endpoint=server.url + "/v1/hf", token="token")
     hub.create_repo(repo, repo_type="dataset", exist_ok=True)
-    operations = [
-        CommitOperationAdd(path, "".join(json.dumps(row) + "\n" for row in rows).encode()) for path, rows in files.items()
-    ]
+    texts = {path: "".join(json.dumps(row) + "\n" for row in rows) for path, rows in files.items()}
+    operations = [CommitOperationAdd(path, text.encode()) for path, text in texts.items()]
     commit = hub.create_commit(repo, operations, commit_message="Upload rows", repo_type="dataset")
     body = {"name": name, "namespace": namespace, "files_url": f"hf://datasets/{repo}"}
     requests.post(server.url + "/v1/datasets", json=body, timeout=30)

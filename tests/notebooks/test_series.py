@@ -41,10 +41,12 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Run
 def nbval(reader: tuple[Path, RunningServer], notebook: str, *options: str, profile: str) -> None:
     """Run one notebook under nbval as CI users do; fails with nbval's own report."""
     folder, server = reader
-    env = {name: value for name, value in os.environ.items() if name not in ("RESULTS_DIR", "DATA_DIR", "LOCAL_STATE")}
+    own = ("RESULTS_DIR", "DATA_DIR", "LOCAL_STATE")  # the reader uses the defaults
+    env = {name: value for name, value in os.environ.items() if name not in own}
     env |= {"PROFILE": profile, "NEMO_URL": server.url, "NDS_URL": server.url, "NIM_URL": server.nim_url}
-    command = [sys.executable, "-m", "pytest", *options, notebook, "-q", "--nbval-current-env", "-p", "no:cacheprovider"]
-    result = subprocess.run([*command, "--nbval-cell-timeout=5400"], cwd=folder, env=env, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pytest", *options, notebook, "-q", "-p", "no:cacheprovider"]
+    command += ["--nbval-current-env", "--nbval-cell-timeout=5400"]
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert result.returncode == 0, f"{notebook}:\n{result.stdout[-6000:]}\n{result.stderr[-2000:]}"
 
 

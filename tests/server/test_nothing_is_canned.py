@@ -119,4 +119,6 @@ def test_with_its_entity_deleted_a_model_is_gone_and_the_answer_lists_what_is_se
     gone = requests.post(chat, json=ask | {"model": model}, timeout=60)
     assert gone.status_code == 404
     assert model in gone.text and stories.BASE in gone.text
-    assert model not in [entry["id"] for entry in requests.get(server.nim_url + "/v1/models", timeout=60).json()["data"]]
+    assert model not in [
+        entry["id"] for entry in requests.get(server.nim_url + "/v1/models", timeout=60).json()["data"]
+    ]

@@ -43,7 +43,7 @@ def test_the_cluster_profile_holds_the_published_values() -> None:
 def test_an_environment_variable_wins_over_the_profile_in_the_type_of_its_default(reload) -> None:
     changed = reload(PROFILE="ci", EPOCHS="7", LEARNING_RATE="0.01")
     assert (changed.EPOCHS, changed.LEARNING_RATE) == (7, 0.01)
-    assert changed.ADAPTER_DIM == config.PROFILES["ci"]["ADAPTER_DIM"]
+    assert config.PROFILES["ci"]["ADAPTER_DIM"] == changed.ADAPTER_DIM
 
 
 def test_an_unknown_profile_lists_the_known_ones(reload) -> None:

@@ -14,7 +14,7 @@ ALPHABETS = [
     "中文日本語한국어العربيةעבריתहिन्दीไทยελληνικάрусский",
     "🙂🚀👩‍👩‍👧‍👦🇩🇪\u200b\u00a0\u0301\ufeff",
     "0123456789 .,-+eE/:%",
-    "{}[]\":,\\ \n\t<tool_call></tool_call>",
+    '{}[]":,\\ \n\t<tool_call></tool_call>',
 ]
 
 
@@ -25,9 +25,7 @@ def tokenizer():
 
 def random_texts(count: int) -> list[str]:
     generator = random.Random(1234)
-    return [
-        "".join(generator.choices(generator.choice(ALPHABETS), k=generator.randint(1, 120))) for _ in range(count)
-    ]
+    return ["".join(generator.choices(generator.choice(ALPHABETS), k=generator.randint(1, 120))) for _ in range(count)]
 
 
 def test_two_hundred_texts_come_back_unchanged(tokenizer):
