@@ -60,13 +60,9 @@ if PROFILE not in PROFILES:
 _profile = PROFILES[PROFILE]
 
 BASE_MODEL = _setting("BASE_MODEL", _profile["BASE_MODEL"])  # the model to customize, as NIM serves it
-BASE_MODEL_VERSION = _setting(
-    "BASE_MODEL_VERSION", _profile["BASE_MODEL_VERSION"]
-)  # which Customizer configuration of it
+BASE_MODEL_VERSION = _setting("BASE_MODEL_VERSION", _profile["BASE_MODEL_VERSION"])  # its training configuration
 DATASET = _setting("DATASET", _profile["DATASET"])  # "bfcl", a hub id, or the path of a JSONL file
-NUM_EXAMPLES = _setting(
-    "NUM_EXAMPLES", _profile["NUM_EXAMPLES"]
-)  # rows to take, a seeded sample; more than there are: all
+NUM_EXAMPLES = _setting("NUM_EXAMPLES", _profile["NUM_EXAMPLES"])  # rows to take, at most: a seeded sample
 EPOCHS = _setting("EPOCHS", _profile["EPOCHS"])  # passes over the training rows
 BATCH_SIZE = _setting("BATCH_SIZE", _profile["BATCH_SIZE"])  # rows per optimizer step
 LEARNING_RATE = _setting("LEARNING_RATE", _profile["LEARNING_RATE"])  # at its peak
@@ -80,9 +76,8 @@ LIMIT_TOOL_PROPERTIES = _setting("LIMIT_TOOL_PROPERTIES", 8)  # NIM 1.8 freezes 
 # --- Names in the services, and folders here. ---------------------------------------------------------------------------
 NMS_NAMESPACE = _setting("NMS_NAMESPACE", "xlam-tutorial-ns")  # groups everything this tutorial creates
 DATASET_NAME = _setting("DATASET_NAME", "xlam-ft-dataset")  # the dataset in Data Store and Entity Store
-CUSTOM_MODEL = _setting(
-    "CUSTOM_MODEL", f"{NMS_NAMESPACE}/{BASE_MODEL.split('/')[-1]}-xlam-run1"
-)  # "@<job id>" is appended
+# The customized model; the Customizer appends "@<job id>", so every run keeps a model of its own.
+CUSTOM_MODEL = _setting("CUSTOM_MODEL", f"{NMS_NAMESPACE}/{BASE_MODEL.split('/')[-1]}-xlam-run1")
 DATA_DIR = _setting("DATA_DIR", "data")  # files that notebook 1 writes
 RESULTS_DIR = _setting("RESULTS_DIR", "results/run")  # hand-over between notebooks, metrics, downloads
 LOCAL_STATE = _setting("LOCAL_STATE", ".local_nemo")  # state of the local_nemo that is started when the URLs are empty
