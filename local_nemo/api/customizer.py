@@ -1,7 +1,7 @@
 """Customizer: targets, configurations, training jobs (`/v1/customization/*`).
 
-Checks and stores; `services.jobs` does the work. What can't be trained here is refused when the job is created, with what
-is supported or there. A W&B key travels in a header, reaches the job's worker and is stored nowhere.
+Checks and stores; `services.jobs` does the work. What can't be trained here is refused when the job is created, with
+what is supported or there. A W&B key travels in a header, reaches the job's worker and is stored nowhere.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,12 @@ def prepare_target(data: Entity, services: Any) -> Entity:
     base_model = data.get("base_model") or f"{data['namespace'] or 'default'}/{data['name'] or ''}".partition("@")[0]
     with refusals():
         check_base(base_model, services.settings)
-    found = {"base_model": base_model, "status": "ready", "model_type": "hf", "custom_fields": data["custom_fields"] or {}}
+    found = {
+        "base_model": base_model,
+        "status": "ready",
+        "model_type": "hf",
+        "custom_fields": data["custom_fields"] or {},
+    }
     return data | found
 
 
@@ -124,7 +129,9 @@ def get_job(id: NameInPath, services: Context) -> Entity:
     return services.entities.find(KIND, id)
 
 
-@router.get("/v1/customization/jobs/{id}/status", summary="A training's progress", operation_id="get_customization_status")
+@router.get(
+    "/v1/customization/jobs/{id}/status", summary="A training's progress", operation_id="get_customization_status"
+)
 def get_status(id: NameInPath, services: Context) -> Entity:
     return services.entities.find(KIND, id)["status_details"]
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from local_nemo.api.entity_routes import Body, EntityPatch, Name, NewEntity, Ownership
 
-OUTPUT_MODEL = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}(@[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127})?$"
+OUTPUT_MODEL = (
+    r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}(@[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127})?$"
+)
 REFERENCE = r"^[\w.@:+-]+(/[\w.@:+-]+)?$"
 Precision = Literal["int8", "bf16", "fp16", "fp32", "fp8-mixed", "bf16-mixed"]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -68,7 +70,9 @@ class Hyperparameters(Strict):
     @model_validator(mode="after")
     def is_consistent(self) -> Hyperparameters:
         if self.min_learning_rate and self.min_learning_rate >= self.learning_rate:
-            raise ValueError(f"min_learning_rate {self.min_learning_rate} must be below learning_rate {self.learning_rate}")
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate} must be below learning_rate {self.learning_rate}"
+            )
         if self.max_steps == 0:
             raise ValueError("max_steps must be above 0, or -1 for no limit")
         return self

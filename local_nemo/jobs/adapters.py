@@ -1,7 +1,8 @@
 """Trained adapters: stored in the Data Store, registered in the Entity Store, served by the engine. All three or none.
 
-A model reference is `namespace/name@version`; its files are a commit of the repository `namespace/name`, tagged with the
-version. The engine reads them from `<state>/adapters/<reference>`, which is made from the repository and may be deleted.
+A model reference is `namespace/name@version`; its files are a commit of the repository `namespace/name`, tagged with
+the version. The engine reads them from `<state>/adapters/<reference>`, which is made from the repository and may be
+deleted.
 """
 
 from __future__ import annotations

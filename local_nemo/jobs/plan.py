@@ -1,8 +1,8 @@
 """Whether a training can be done here, decided before a job exists: what it refers to, what it asks for.
 
-`plan_job` resolves configuration, target and dataset (fixed to a commit) and checks the combination. It raises `Missing`
-for what isn't there and `Refused` for what this machine can't do; both say what there is instead. What is accepted
-without effect becomes a warning.
+`plan_job` resolves configuration, target and dataset (fixed to a commit) and checks the combination. It raises
+`Missing` for what isn't there and `Refused` for what this machine can't do; both say what there is instead. What is
+accepted without effect becomes a warning.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def find_target(config: Entity, settings: Settings, entities: Entities) -> Entit
         target = fitting[0]
     check_base(target["base_model"], settings)
     if target.get("enabled") is False:
-        raise Refused(f"target '{target['namespace']}/{target['name']}' is disabled; patch it with enabled true to train")
+        raise Refused(
+            f"target '{target['namespace']}/{target['name']}' is disabled; patch it with enabled true to train"
+        )
     return target
 
 
@@ -141,13 +143,15 @@ def _option(asked: Entity, config: Entity) -> Entity:
     wanted = {key: asked[key] for key in SUPPORTED}
     if wanted != SUPPORTED:
         raise Refused(
-            f"training_type '{wanted['training_type']}' with finetuning_type '{wanted['finetuning_type']}' is not supported "
-            "by local_nemo; supported is training_type 'sft' with finetuning_type 'lora'"
+            f"training_type '{wanted['training_type']}' with finetuning_type '{wanted['finetuning_type']}' "
+            "is not supported by local_nemo; supported is training_type 'sft' with finetuning_type 'lora'"
         )
     for option in config["training_options"]:
         if {key: option[key] for key in SUPPORTED} == wanted:
             return option
-    offered = ", ".join(f"{option['training_type']}/{option['finetuning_type']}" for option in config["training_options"])
+    offered = ", ".join(
+        f"{option['training_type']}/{option['finetuning_type']}" for option in config["training_options"]
+    )
     raise Refused(f"the configuration offers {offered or 'no training'}, and not sft/lora")
 
 
@@ -162,7 +166,9 @@ def _dataset(given: str | Entity, namespace: str, entities: Entities, files: Fil
         commit = files.info(_checked_type(repo_type, url, files, repo), repo, revision).sha
         paths = [file.path for file in files.tree("datasets", repo, commit)]
     except NotFound as error:
-        raise Missing(f"dataset '{shown}' lies in {url}, but {error}; upload its files to the Data Store first") from error
+        raise Missing(
+            f"dataset '{shown}' lies in {url}, but {error}; upload its files to the Data Store first"
+        ) from error
     training = split_files(paths, path, "training")
     if not training:
         there = ", ".join(paths[:10]) or "no files"
@@ -196,7 +202,9 @@ def _checked_type(repo_type: str, url: str, files: Files, repo: str) -> str:
 def _check_asked(asked: Entity, option: Entity, plan: Plan) -> None:
     share = option["micro_batch_size"] * (option.get("data_parallel_size") or 1)
     if asked["batch_size"] % share:
-        raise Refused(f"batch_size {asked['batch_size']} must be a multiple of micro_batch_size x data parallel size, {share}")
+        raise Refused(
+            f"batch_size {asked['batch_size']} must be a multiple of micro_batch_size x data parallel size, {share}"
+        )
     for key, value in (asked.get("sft") or {}).items():
         if value:
             raise Refused(f"sft.{key} is not supported by local_nemo; lora.adapter_dropout is")
@@ -206,21 +214,29 @@ def _check_asked(asked: Entity, option: Entity, plan: Plan) -> None:
     if asked["sequence_packing_enabled"]:
         plan.warn(
             "Sequence packing was not enabled",
-            "local_nemo computes rows with a common beginning together anyway and pads nothing, so there is nothing to pack.",
+            "local_nemo computes rows with a common beginning together anyway and pads nothing: there is nothing to pack.",
         )
     interval, limit = asked.get("val_check_interval"), asked["max_steps"]
     if interval and limit > 0 and interval > limit:
         asked["val_check_interval"] = max(1, limit - 1)
-        plan.warn("val_check_interval was lowered", f"It may not exceed max_steps {limit}; it is {max(1, limit - 1)} now.")
+        plan.warn(
+            "val_check_interval was lowered", f"It may not exceed max_steps {limit}; it is {max(1, limit - 1)} now."
+        )
 
 
 def _check_config(config: Entity, option: Entity, plan: Plan) -> None:
-    parallel = {key: option.get(key) for key in ("num_gpus", "num_nodes", "tensor_parallel_size", "pipeline_parallel_size")}
+    parallel = {
+        key: option.get(key) for key in ("num_gpus", "num_nodes", "tensor_parallel_size", "pipeline_parallel_size")
+    }
     if any((value or 0) > 1 for value in parallel.values()):
         named = ", ".join(f"{key} {value}" for key, value in parallel.items() if (value or 0) > 1)
-        plan.warn("This machine trains on its processors", f"The configuration asks for {named}; that has no effect here.")
+        plan.warn(
+            "This machine trains on its processors", f"The configuration asks for {named}; that has no effect here."
+        )
     if config["max_seq_length"] > MAX_SEQ_LENGTH:
-        plan.warn("max_seq_length was lowered", f"{config['max_seq_length']} is more than the {MAX_SEQ_LENGTH} used here.")
+        plan.warn(
+            "max_seq_length was lowered", f"{config['max_seq_length']} is more than the {MAX_SEQ_LENGTH} used here."
+        )
     if config.get("chat_prompt_template"):
         plan.warn("chat_prompt_template has no effect", "Training and inference share local_nemo's own template.")
 

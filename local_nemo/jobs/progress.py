@@ -1,8 +1,8 @@
 """From a training's events to the `status_details` that the Customizer shows. Pure: dicts in, dict out.
 
 The worker appends events to `events.jsonl` (`started`, `resumed`, `step`, `evaluated`, `done`, `failed`, `note`);
-`Progress.add` folds them. A resumed training repeats the steps after its checkpoint: what it had reported for them before
-is dropped, so every step counts once.
+`Progress.add` folds them. A resumed training repeats the steps after its checkpoint: what it had reported for them
+before is dropped, so every step counts once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Weights & Biases, beside a training and never in its way.
 
-`Tracker` starts a process of its own that follows a job's `events.jsonl` and sends them to a W&B run named after the job.
-The key reaches that process through its environment and is written nowhere. If W&B can't be reached, refuses the key or
-hangs, the training neither waits nor fails: the process gets some seconds after the training's end and is then ended.
-Without a key nothing is started.
+`Tracker` starts a process of its own that follows a job's `events.jsonl` and sends them to a W&B run named after the
+job. The key reaches that process through its environment and is written nowhere. If W&B can't be reached, refuses the
+key or hangs, the training neither waits nor fails: the process gets some seconds after the training's end and is then
+ended. Without a key nothing is started.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
     import wandb
 
     ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), ending.set()), daemon=True).start()
+    threading.Thread(target=lambda: (os.read(0, 1), ending.set()), daemon=True).start()
     options = json.loads((folder / "wandb.json").read_text())
     run = wandb.init(
         dir=folder, resume="allow", settings=wandb.Settings(init_timeout=INIT_SECONDS, silent=True), **options

@@ -61,7 +61,9 @@ def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
 
     request = json.loads((folder / "request.json").read_text())
     given = {name: [(shown, Path(path)) for shown, path in files] for name, files in request["files"].items()}
-    rows = read_rows(given["training"], request["tools"])  # before anything heavy is loaded: a bad line fails in seconds
+    rows = read_rows(
+        given["training"], request["tools"]
+    )  # before anything heavy is loaded: a bad line fails in seconds
     validation = read_rows(given["validation"], request["tools"]) if given["validation"] else []
 
     import torch
@@ -77,7 +79,9 @@ def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
         rows, validation = split_rows(rows, seed=hyperparameters.seed)
     base = open_base(request["base"]["reference"], request["base"]["name"], Path(request["base"]["cache"]))
     per_epoch, total = hyperparameters.steps_per_epoch(len(rows)), hyperparameters.total_steps(len(rows))
-    events.write("started", rows=len(rows), validation_rows=len(validation), steps_per_epoch=per_epoch, total_steps=total)
+    events.write(
+        "started", rows=len(rows), validation_rows=len(validation), steps_per_epoch=per_epoch, total_steps=total
+    )
     try:
         result = train(
             load_model(base),
@@ -129,7 +133,8 @@ def _locked(lock, seconds: float = 15.0) -> bool:
 
 def _end_with_parent() -> None:
     """The server holds the other end of our standard input; when it dies, even by kill -9, the pipe closes."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):
+        pass
     os._exit(INTERRUPTED)
 
 

@@ -1,7 +1,8 @@
 """One training job: its folder, its worker process, and how it ends.
 
-`prepare_folder` lays out `<state>/jobs/<id>/` (the dataset as it was when the job was created, `request.json`); `Worker`
-is the process that trains in it. Nothing here decides which job runs or what its status is: that is `queue.py`.
+`prepare_folder` lays out `<state>/jobs/<id>/` (the dataset as it was when the job was created, `request.json`);
+`Worker` is the process that trains in it. Nothing here decides which job runs or what its status is: that is
+`queue.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from local_nemo.store.entities import Entity
 from local_nemo.store.repos import Files
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY", "NVIDIA_API_KEY", "NDS_TOKEN")
-QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that spin while they wait starve on a busy machine
 
 
 def prepare_folder(folder: Path, job: Entity, settings: Settings, files: Files) -> None:
@@ -54,7 +61,7 @@ class Worker:
     """The process that trains in a job's folder. It ends with us: it holds the other end of a pipe."""
 
     def __init__(self, folder: Path) -> None:
-        environment = {key: value for key, value in os.environ.items() if key not in SECRETS} | QUIET
+        environment = {key: value for key, value in os.environ.items() if key not in SECRETS} | QUIET | PATIENT
         with (folder / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local_nemo.jobs.train_worker", str(folder)],
@@ -97,6 +104,8 @@ def exit_reason(code: int, log: Path) -> str:
     tail = log.read_bytes()[-2000:].decode(errors="replace").strip().splitlines() if log.is_file() else []
     last = tail[-1] if tail else "it wrote nothing"
     if code == -signal.SIGKILL:
-        return f"The training process was killed, as the system does when memory runs out (last line of its log: {last})"
+        return (
+            f"The training process was killed, as the system does when memory runs out (last line of its log: {last})"
+        )
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"The training process {how} (last line of its log: {last})"

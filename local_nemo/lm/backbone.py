@@ -1,9 +1,9 @@
 """The model seen as two halves: frozen lower layers, whose output is computed once per row, and trained upper layers.
 
-Wraps a transformers causal language model without changing it. Nothing below the first trained layer needs gradients, and
-its output for a row never changes, so `lower` runs without them and a `HiddenCache` keeps what it gave. Logits are computed
-only where a loss is wanted. Models whose decoder cannot be cut (other layouts, embeddings scaled inside `forward`) run
-whole: `SplitModel` compares both ways once and falls back.
+Wraps a transformers causal language model without changing it. Nothing below the first trained layer needs gradients,
+and its output for a row never changes, so `lower` runs without them and a `HiddenCache` keeps what it gave. Logits are
+computed only where a loss is wanted. Models whose decoder cannot be cut (other layouts, embeddings scaled inside
+`forward`) run whole: `SplitModel` compares both ways once and falls back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from local_nemo.lm.rows import EncodedRow
 @dataclass(frozen=True)
 class TreeTensors:
     """A tree of rows as tensors: `ids`, `positions` [1, n]; `mask` [1, 1, n, n] (additive) or None for plain causal;
-    `predictors` [k] are the positions whose next token counts, `targets` [k] those tokens, `owners` [k] the row of each."""
+    `predictors` [k] are the positions whose next token counts, `targets` [k] those tokens, `owners` [k] the row of
+    each.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
@@ -105,7 +107,7 @@ class SplitModel:
         self.cut = cut if cut and self._halves_agree() else 0
 
     def lower(self, tree: TreeTensors) -> torch.Tensor:
-        """Hidden states [1, n, d] before the first trained layer, without gradients (the embeddings if nothing is cut)."""
+        """Hidden states [1, n, d] before the first trained layer, without gradients; the embeddings if there is no cut."""
         with torch.no_grad():
             if not self.cut:
                 return self._decoder.get_input_embeddings()(tree.ids)

@@ -1,9 +1,10 @@
 """Which rows are computed together: rows that begin alike share the computation of what they share.
 
-Tool-calling rows carry the same tool list again and again. Rows with the same beginning form a `Group`; the rows of a group
-that fall into one batch become one `Tree`: the common prefix once, then each row's own rest, which sees the prefix and
-itself only, at the positions it would have alone. The gradient is that of the rows computed one by one (the tests compare
-them); only the repeated work is gone. A row that shares nothing is a tree of its own. No padding anywhere.
+Tool-calling rows carry the same tool list again and again. Rows with the same beginning form a `Group`; the rows of a
+group that fall into one batch become one `Tree`: the common prefix once, then each row's own rest, which sees the
+prefix and itself only, at the positions it would have alone. The gradient is that of the rows computed one by one (the
+tests compare them); only the repeated work is gone. A row that shares nothing is a tree of its own. No padding
+anywhere.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def groups(rows: list[EncodedRow]) -> list[Group]:
 def epoch(groups: list[Group], batch_size: int, seed: int) -> Iterator[list[Tree]]:
     """The batches of one epoch: every row once, `batch_size` rows each (the last may be smaller), order from `seed`.
 
-    Rows of a group are dealt out in runs of up to `batch_size`, runs are shuffled, so that a batch holds either one run or
-    several short ones.
+    Rows of a group are dealt out in runs of up to `batch_size`, runs are shuffled, so that a batch holds either one
+    run or several short ones.
     """
     generator = random.Random(seed)
     runs: list[Tree] = []

@@ -1,4 +1,7 @@
-"""What a training is asked to do, as one immutable value. Ranges are checked where requests come in (api/customizer.py)."""
+"""What a training is asked to do, as one immutable value.
+
+Ranges are checked where requests come in (api/customizer_bodies.py).
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,7 @@ class Hyperparameters:
     def from_request(cls, hyperparameters: dict, max_seq_length: int) -> Hyperparameters:
         """From the `hyperparameters` object of a job; keys that are absent or null keep their defaults."""
         known = {key: hyperparameters[key] for key in cls.__dataclass_fields__ if hyperparameters.get(key) is not None}
-        lora = {
-            key: value for key, value in (known.pop("lora", None) or {}).items() if value is not None
-        }
+        lora = {key: value for key, value in (known.pop("lora", None) or {}).items() if value is not None}
         if "target_modules" in lora:
             lora["target_modules"] = tuple(lora["target_modules"])
         return cls(**known, max_seq_length=max_seq_length, lora=LoraSettings(**lora))
@@ -48,7 +49,7 @@ class Hyperparameters:
         return min(steps, self.max_steps) if self.max_steps > 0 else steps
 
     def validation_interval(self, rows: int) -> int:
-        """Steps between validations: a value up to 1 is a share of an epoch, above it counts steps, at most an epoch."""
+        """Steps between validations: up to 1 a share of an epoch, above it a number, at most an epoch."""
         epoch = self.steps_per_epoch(rows)
         wanted = 1.0 if self.val_check_interval is None else self.val_check_interval
         return max(1, min(epoch, round(epoch * wanted) if wanted <= 1 else int(wanted)))

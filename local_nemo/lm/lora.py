@@ -1,8 +1,8 @@
 """LoRA: which modules get adapters, adding them with peft, computing them cheaply, saving them.
 
-Module names are those of Hugging Face (`q_proj`) or NeMo (`linear_qkv`). A bare name means the modules of that name in the
-upper half of the layers: they learn nearly as much, and everything below needs no backward pass. A pattern with a dot or a
-wildcard (`*.layers.0.*.linear_qkv`, `*.q_proj`) means exactly what it matches, in any layer.
+Module names are those of Hugging Face (`q_proj`) or NeMo (`linear_qkv`). A bare name means the modules of that name in
+the upper half of the layers: they learn nearly as much, and everything below needs no backward pass. A pattern with a
+dot or a wildcard (`*.layers.0.*.linear_qkv`, `*.q_proj`) means exactly what it matches, in any layer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def match_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 
     Raises NoSuchModules naming the target that matches nothing.
     """
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and _LAYER.search(f".{name}")]
+    names = [
+        name for name, module in model.named_modules() if isinstance(module, nn.Linear) and _LAYER.search(f".{name}")
+    ]
     upper = (max((layer_of(name) for name in names), default=0) + 1) // 2
     chosen: set[str] = set()
     for target in targets or DEFAULT_MODULES:
@@ -91,11 +93,11 @@ def first_trained_layer(adapted: PeftModel) -> int:
 
 
 def save_adapter(adapted: PeftModel, folder: Path, base_name: str) -> None:
-    """Write `adapter_model.safetensors` and `adapter_config.json` in PEFT's format, each of them whole or not at all."""
+    """Write `adapter_model.safetensors` and `adapter_config.json` in PEFT's format, each whole or not at all."""
     adapted.peft_config["default"].base_model_name_or_path = base_name
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-        adapted.save_pretrained(draft, safe_serialization=True)
+        adapted.save_pretrained(draft, save_embedding_layers=False)
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (Path(draft) / name).replace(folder / name)
 

@@ -1,8 +1,8 @@
 """Training rows: reading them from JSONL, checking every line, turning them into token ids.
 
-Two forms are read (nemo_api 3.6): chat rows (`messages`, optional `tools`) and completion rows (`prompt`, `completion`).
-Every line is checked before anything trains; `BadRow` names file and line. A chat row teaches its last assistant message
-alone: what came before is the prompt. Nothing is shuffled, dropped or augmented here.
+Two forms are read (nemo_api 3.6): chat rows (`messages`, optional `tools`) and completion rows (`prompt`,
+`completion`). Every line is checked before anything trains; `BadRow` names file and line. A chat row teaches its last
+assistant message alone: what came before is the prompt. Nothing is shuffled, dropped or augmented here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class BadRow(ValueError):
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """One row as the model sees it: `ids[:answer_start]` is the prompt, `ids[answer_start:]` the answer with its end."""
+    """One row as the model sees it: `ids[:answer_start]` is the prompt, the rest is the answer with its end."""
 
     ids: tuple[int, ...]
     answer_start: int
@@ -42,7 +42,9 @@ def read_rows(files: Iterable[tuple[str, Path]], tools: list[dict] | None = None
     files = list(files)
     rows = [row for name, path in files for row in _read_file(name, path, tools)]
     if not rows:
-        raise BadRow(f"{', '.join(name for name, _ in files) or 'The dataset'} holds no rows: there is nothing to train on")
+        raise BadRow(
+            f"{', '.join(name for name, _ in files) or 'The dataset'} holds no rows: there is nothing to train on"
+        )
     return rows
 
 
@@ -167,4 +169,6 @@ def _check_tools(tools: object) -> None:
 
 
 def _kind(value: object) -> str:
-    return {list: "a list", str: "text", dict: "an object", bool: "a boolean", type(None): "null"}.get(type(value), "a number")
+    return {list: "a list", str: "text", dict: "an object", bool: "a boolean", type(None): "null"}.get(
+        type(value), "a number"
+    )

@@ -1,4 +1,4 @@
-"""Optimizer and learning rate as the request asks for them: Adam or AdamW, cosine annealing or flat, after a warm-up."""
+"""Optimizer and learning rate as asked for: Adam or AdamW, cosine annealing or flat, after a warm-up."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ Delta = Text | CallStart | CallArguments
 
 
 def tool_names(tools: Iterable[dict] | None) -> set[str]:
-    """The names that may be called, from OpenAI tools (`{"type": "function", "function": {...}}` or the bare function)."""
+    """The names that may be called, from OpenAI tools or bare functions."""
     return {name for tool in tools or () if (name := (tool.get("function") or tool).get("name"))}
 
 

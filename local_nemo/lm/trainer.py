@@ -1,9 +1,9 @@
 """LoRA training on the CPU, made for short runs: a few hundred rows in minutes on two cores.
 
-What makes it fast: logits only where the answer is predicted; adapters on the upper layers, so that nothing below needs a
-backward pass and its output is computed once for all epochs; rows with a common beginning (the same tools) compute it once
-a batch; no padding. None of this changes the gradient. Training is in fp32 where the processor has no bf16 units.
-Knows nothing of HTTP, stores or plots: it reports to two callbacks and writes checkpoints and an adapter.
+What makes it fast: logits only where the answer is predicted; adapters on the upper layers, so that nothing below
+needs a backward pass and its output is computed once for all epochs; rows with a common beginning (the same tools)
+compute it once a batch; no padding. None of this changes the gradient. Training is in fp32 where the processor has no
+bf16 units. Knows nothing of HTTP, stores or plots: it reports to two callbacks and writes checkpoints and an adapter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MIN_GAIN = 0.001
 
 
 class Interrupted(Exception):
-    """The training was asked to stop; its checkpoint is written, and `train` with the same arguments goes on from there."""
+    """The training was asked to stop; its checkpoint is written, and the same call goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """A validation after `step` (from 0). Accuracy: share of answer tokens the model would choose itself; exact: share of
-    rows where that holds for every token, which is what greedy decoding would get exactly right."""
+    """A validation after `step` (from 0). Accuracy: share of answer tokens the model would choose itself; exact: share
+    of rows where that holds for every token, which is what greedy decoding would get exactly right.
+    """
 
     step: int
     epoch: int
@@ -123,7 +124,12 @@ def train(
 
 class _Trainer:
     def __init__(
-        self, model: nn.Module, rows: list[EncodedRow], validation: list[EncodedRow], asked: Hyperparameters, base_name: str
+        self,
+        model: nn.Module,
+        rows: list[EncodedRow],
+        validation: list[EncodedRow],
+        asked: Hyperparameters,
+        base_name: str,
     ):
         self.rows, self.validation, self.asked, self.base_name = rows, validation, asked, base_name
         self.groups, self.validation_groups = batches.groups(rows), batches.groups(validation)
@@ -134,7 +140,11 @@ class _Trainer:
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         floor = asked.learning_rate * 0.1 if asked.min_learning_rate is None else asked.min_learning_rate
         self.schedule = Schedule(
-            asked.learning_rate, floor, warmup_steps(asked.warmup_steps, self.total), self.total, "cosine" in asked.optimizer
+            asked.learning_rate,
+            floor,
+            warmup_steps(asked.warmup_steps, self.total),
+            self.total,
+            "cosine" in asked.optimizer,
         )
         self.optimizer = make_optimizer(
             asked.optimizer,
@@ -165,11 +175,20 @@ class _Trainer:
             state.seconds, clock = state.seconds + now - clock, now
             on_step(
                 StepReport(
-                    state.step - 1, epoch, loss, rate, state.tokens, state.seconds, state.tokens / state.seconds, peak_rss_mb()
+                    state.step - 1,
+                    epoch,
+                    loss,
+                    rate,
+                    state.tokens,
+                    state.seconds,
+                    state.tokens / state.seconds,
+                    peak_rss_mb(),
                 )
             )
             last = state.step == self.total
-            evaluated = (state.step - epoch * self.per_epoch) % interval == 0 or state.step % self.per_epoch == 0 or last
+            evaluated = (
+                (state.step - epoch * self.per_epoch) % interval == 0 or state.step % self.per_epoch == 0 or last
+            )
             if evaluated:
                 self._evaluate(epoch, out_dir, on_eval)
                 clock = time.monotonic()  # tokens/s is that of training
