@@ -27,7 +27,7 @@ from nbclient import NotebookClient
 from tqdm import tqdm
 
 import config
-from helpers import readme, state
+from helpers import history, readme, state
 from helpers.platform import connect, running
 
 NOTEBOOKS = (
@@ -43,8 +43,11 @@ RUN_STATE = ".local_nemo/run"  # relative to ROOT
 def run(*, save_outputs: bool = False) -> None:
     """Notebooks 1 to 4 on a fresh state; figures into RESULTS_DIR/metrics.json. Raises on the first failing cell."""
     results = Path(config.RESULTS_DIR)
+    earlier = [] if save_outputs else history.lines(folder=results)  # what is recorded shows this run alone
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
+    for line in earlier:
+        history.keep(line, folder=results)
     started, walls = time.monotonic(), {}
     with services() as env, PeakMemory() as memory:
         for path in NOTEBOOKS:
