@@ -1,8 +1,9 @@
 """File contents by hash: `blobs/<first two digits>/<sha256>`, each written once and never changed.
 
 Contract: a content is at its final place only when it is complete, synced to disk and hashed; a crash leaves at most
-unfinished files in `blobs/incoming/`, which the next start removes. Contents that nothing refers to any more are
-removed by `collect`, but never one that was stored within the last hour (its commit may still be on its way).
+unfinished files in `blobs/incoming/`, which the next start removes. Contents that nothing refers to any more go when
+their repository goes (`drop`), or at a start (`collect`); never one whose commit may still be on its way: those are
+counted from `keep` to `settle`, and over a restart an hour is allowed.
 """
 
 import hashlib
@@ -11,7 +12,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ class Blobs:
         self._folder = folder
         self._incoming = folder / "incoming"
         self._lock = threading.Lock()  # between finding a content in place and removing it
+        self._on_their_way: Counter[str] = Counter()
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(parents=True)
 
@@ -68,7 +71,20 @@ class Blobs:
             os.chmod(draft.name, 0o444)
             os.rename(draft.name, place)
             _sync_folder(place.parent)
+            self._on_their_way[blob.sha256] += 1
         return blob
+
+    def settle(self, hashes: Iterable[str]) -> None:
+        """The commit of these contents has landed or failed."""
+        with self._lock:
+            self._on_their_way = +(self._on_their_way - Counter(hashes))
+
+    def drop(self, hashes: Iterable[str], is_used: Callable[[str], bool]) -> None:
+        """Remove those of these contents that are neither used nor on their way into a commit."""
+        for sha256 in hashes:
+            with self._lock:
+                if not self._on_their_way[sha256] and not is_used(sha256):
+                    self._place(sha256).unlink(missing_ok=True)
 
     def put(self, content: bytes | Path) -> Blob:
         """Store bytes or a copy of a file."""
@@ -89,12 +105,7 @@ class Blobs:
 
     def find(self, sha256: str) -> Blob | None:
         """The stored content of this hash, if any."""
-        with self._lock:
-            place = self._place(sha256)
-            if not place.is_file():
-                return None
-            os.utime(place)  # young again: `collect` leaves it
-        return describe(place)
+        return describe(self._place(sha256)) if self.has(sha256) else None
 
     def has(self, sha256: str) -> bool:
         return self._place(sha256).is_file()
@@ -109,7 +120,7 @@ class Blobs:
         return [sha256 for sha256 in self.all() if describe(self._place(sha256)).sha256 != sha256]
 
     def collect(self, is_used: Callable[[str], bool], clock: Callable[[], float] = time.time) -> int:
-        """Remove contents that are not used and not young; returns how many."""
+        """At a start: remove contents that are not used and not young; returns how many."""
         removed = 0
         for sha256 in self.all():
             if is_used(sha256):

@@ -94,8 +94,10 @@ class Files:
     def delete_repo(self, repo_type: str, repo: str) -> None:
         """Remove a repository with its history. Raises `NotFound`."""
         with self._database.write() as session:
-            session.delete(_repo(session, repo_type, repo))
-        self.blobs.collect(self._is_used)
+            row = _repo(session, repo_type, repo)
+            held = set(session.exec(select(FileRow.sha256).where(FileRow.repo_id == row.id)))
+            session.delete(row)
+        self.blobs.drop(held, self._is_used)
 
     def repo_exists(self, repo_type: str, repo: str) -> bool:
         with self._database.read() as session:
@@ -148,19 +150,21 @@ class Files:
         """
         paths = [check_path(path) for path in add or {}]
         contents = {path: _stored(self.blobs, (add or {})[path]) for path in paths}
-        stamp = now()
-        with self._database.write() as session:
-            row = _repo(session, repo_type, repo)
-            if parent is not None and parent != row.head:
-                raise StaleParent(f"{repo}: the newest commit is {row.head}, not {parent}; fetch it and try again")
-            number = _commit(session, row, MAIN).number + 1
-            changed = _delete(session, row, list(delete), number)
-            changed |= _add(session, row, contents, number)
-            if changed:
-                _append_commit(session, row, message, number, stamp)
-            if tag is not None:
-                _tag(session, row, tag, row.head)
-            return row.head
+        try:
+            with self._database.write() as session:
+                row = _repo(session, repo_type, repo)
+                if parent is not None and parent != row.head:
+                    raise StaleParent(f"{repo}: the newest commit is {row.head}, not {parent}; fetch it and try again")
+                number = _commit(session, row, MAIN).number + 1
+                changed = _delete(session, row, list(delete), number)
+                changed |= _add(session, row, contents, number)
+                if changed:
+                    _append_commit(session, row, message, number, now())
+                if tag is not None:
+                    _tag(session, row, tag, row.head)
+                return row.head
+        finally:
+            self.blobs.settle(blob.sha256 for blob in contents.values())
 
     def tag(self, repo_type: str, repo: str, name: str, revision: str = MAIN) -> None:
         """Give a revision a further name, moving the name if it exists. Raises `NotFound`, `BadName`."""

@@ -211,18 +211,28 @@ def test_a_flipped_byte_is_found_and_its_file_named(files: Files) -> None:
     assert files.damaged() == [], "uploading the content again mends it"
 
 
-def test_contents_that_nothing_refers_to_are_removed_once_they_are_old(files: Files, tmp_path: Path) -> None:
-    files.commit(*REPO, add={"a": b"only here"}, message="m")
+def test_deleting_a_repository_frees_what_no_other_holds(files: Files) -> None:
     files.create_repo("models", "ns/other")
-    files.commit("models", "ns/other", add={"x": b"kept"}, message="m")
-    place = files.path(*REPO, "a")
+    files.commit("models", "ns/other", add={"x": b"shared"}, message="m")
+    files.commit(*REPO, add={"a": b"only here", "b": b"shared", "c": b"on its way"}, message="m")
+    on_its_way = files.blobs.put(b"on its way")
+    places = [files.path(*REPO, name) for name in "abc"]
     files.delete_repo(*REPO)
-    assert place.exists(), "a young content may belong to a commit that is still on its way"
+    assert [place.exists() for place in places] == [False, True, True]
+    files.commit("models", "ns/other", add={"y": on_its_way}, message="m")
+    assert files.path("models", "ns/other", "y").read_bytes() == b"on its way"
+
+
+def test_a_start_removes_contents_that_no_commit_took_within_an_hour(files: Files, tmp_path: Path) -> None:
+    files.commit(*REPO, add={"a": b"kept"}, message="m")
+    place = files.blobs.path(files.blobs.put(b"never committed").sha256)
+    Files(open_database(tmp_path / "nemo.db"), tmp_path / "blobs")
+    assert place.exists(), "its commit may come after the restart"
     for entry in (tmp_path / "blobs").glob("??/*"):
         os.utime(entry, (0, entry.stat().st_mtime - YOUNGEST_GARBAGE_S - 1))
-    Files(open_database(tmp_path / "nemo.db"), tmp_path / "blobs")
+    again = Files(open_database(tmp_path / "nemo.db"), tmp_path / "blobs")
     assert not place.exists()
-    assert files.path("models", "ns/other", "x").read_bytes() == b"kept"
+    assert again.path(*REPO, "a").read_bytes() == b"kept"
 
 
 def test_an_upload_that_is_not_what_its_hash_says_is_not_kept(tmp_path: Path) -> None:
