@@ -53,7 +53,7 @@ def start_server(state: Path, *options: str, env: dict[str, str] | None = None, 
             try:
                 requests.get(facts["url"] + "/health", timeout=2)
                 return RunningServer(facts["url"], state, process)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # bound, but still starting
                 pass
         time.sleep(0.1)
     process.kill()
