@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,8 +94,9 @@ def served(services: StoreServices, around: Callable[[ASGIApp], ASGIApp] = lambd
 class StoreProcess:
     """The same in a process of its own on a state folder; `kill` ends it as a crash would."""
 
-    def __init__(self, state: Path) -> None:
-        command = [sys.executable, "-m", "tests.store_app", str(state)]
+    def __init__(self, state: Path, within: Sequence[str] = ()) -> None:
+        """`within`: a command that runs the rest of its arguments, such as `nice` or `unshare`."""
+        command = [*within, sys.executable, "-m", "tests.store_app", str(state)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
         self.url = self.process.stdout.readline().strip()
 

@@ -4,7 +4,7 @@ Contract: answers are JSON, errors too; requests come from this machine and not 
 bodies are bounded. `create_app` only wires: starting and stopping the services is the server's task.
 """
 
-import importlib.util
+import importlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -50,9 +50,8 @@ def create_app(services: Any, names: Sequence[str] = SERVICES) -> FastAPI:
     app.include_router(pages.router)
     errors.install(app)
     for name in names:
-        if importlib.util.find_spec(f"local_nemo.api.{name}"):
-            module = importlib.import_module(f"local_nemo.api.{name}")
-            app.include_router(module.router, prefix=PREFIXES.get(name, ""))
+        module = importlib.import_module(f"local_nemo.api.{name}")
+        app.include_router(module.router, prefix=PREFIXES.get(name, ""))
     app.add_middleware(JsonBodyGuard)
     app.add_middleware(LocalOnlyGuard)
     return app
