@@ -10,6 +10,8 @@
     statistics, tables, plots           how sure a number is, and how it is shown
     conclusion, history                 what the numbers say in sentences, and how they are kept
     guardrails                          configurations and checks of messages
+    guarded_call, call_rails            one guarded request, and the rails around calls and results
+    call_policy, injection              what a call may hold, and text that tries to act
     state, progress, doctor             hand-over between notebooks, the line that moves, what is missing
     series, readme                      `make run` and the figures in the README
 
@@ -24,6 +26,8 @@ warnings.filterwarnings("ignore", message="IProgress not found")
 
 __all__ = [
     "ask_rows",
+    "call_policy",
+    "call_rails",
     "conclusion",
     "customizer",
     "data",
@@ -35,9 +39,11 @@ __all__ = [
     "evaluate",
     "evaluator",
     "external",
+    "guarded_call",
     "guardrails",
     "history",
     "http",
+    "injection",
     "jobs",
     "mistakes",
     "nim",
