@@ -18,7 +18,7 @@ from .sampling import Sampling
 from .tool_calls import parse, tool_names
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from .chat_tokenizer import ChatTokenizer
 
 DEFAULT_CHAT_TOKENS = 1024
 DEFAULT_TEXT_TOKENS = 16  # OpenAI's, for completions
@@ -67,7 +67,7 @@ class Prepared:
     read: Callable[[str], tuple[str | None, list[dict]]]
 
 
-def prepare_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerFast, limit: int) -> Prepared:
+def prepare_chat(request: ChatRequest, tokenizer: ChatTokenizer, limit: int) -> Prepared:
     """Check the request and turn it into a prompt. Raises InvalidRequest and its kinds."""
     check_tools(request)
     guide = guide_for(request)
@@ -78,7 +78,7 @@ def prepare_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerFast, limit
     return Prepared(prompt, max_tokens, guide, lambda text: parse(text, tools) if tools else (text, []))
 
 
-def prepare_text(request: CompletionRequest, tokenizer: PreTrainedTokenizerFast, limit: int) -> Prepared:
+def prepare_text(request: CompletionRequest, tokenizer: ChatTokenizer, limit: int) -> Prepared:
     """The same for plain text. Raises InvalidRequest and its kinds."""
     if isinstance(request.prompt, str):
         prompt = tokenizer.encode(request.prompt, add_special_tokens=False)

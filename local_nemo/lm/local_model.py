@@ -10,16 +10,21 @@ import json
 import secrets
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .chat import ChatRequest, CompletionRequest, Prepared, completion, prepare_chat, prepare_text
+from .chat_tokenizer import ChatTokenizer
 from .generation import Generation
+from .grammar import Guide
 from .placeholder import linear_layers
 from .prepare import Prepared as PreparedBase
 from .runner import Runner
 from .sampling import Sampling
 from .served import ServedModel, read_adapter
 from .task import Task
-from .tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from openvino_genai import GenerationConfig
 
 
 class LocalModel:
@@ -27,7 +32,7 @@ class LocalModel:
 
     def __init__(self, prepared: PreparedBase, threads: int) -> None:
         self.name = prepared.base.name
-        self._tokenizer = load_tokenizer(prepared.base)
+        self._tokenizer = ChatTokenizer(prepared.base.path)
         self._modules = frozenset(linear_layers(prepared.base.path))
         self._limit, self._end_tokens = _limits(prepared.base.path, self._tokenizer.eos_token_id)
         self._created = {self.name: int(time.time())}
@@ -76,12 +81,24 @@ class LocalModel:
         return self._submit(prepare_text(request, self._tokenizer, self._limit), request.model, request.sampling)
 
     def _submit(self, prepared: Prepared, model: str, sampling: Sampling) -> Generation:
-        config = sampling.config(
-            max_tokens=prepared.max_tokens, end_tokens=self._end_tokens, seed=next(self._seeds) % 2**31
+        seed = next(self._seeds)
+
+        def configure(max_tokens: int, guide: Guide | None) -> GenerationConfig:
+            config = sampling.config(max_tokens=max_tokens, end_tokens=self._end_tokens, seed=seed)
+            if guide:
+                config.structured_output_config = guide.config()
+            return config
+
+        task = Task(
+            prepared.prompt,
+            prepared.max_tokens,
+            configure,
+            adapter=None if model == self.name else model,
+            tokenizer=self._tokenizer,
+            stops=sampling.stop,
+            keep_logprobs=sampling.logprobs,
+            guide=prepared.guide,
         )
-        if prepared.guide:
-            config.structured_output_config = prepared.guide.config()
-        task = Task(prepared.prompt, config, None if model == self.name else model, self._tokenizer, sampling.stop)
 
         def finish(text: str, reason: str):
             return completion(prepared, text, reason, len(task.tokens), tuple(task.logprobs))

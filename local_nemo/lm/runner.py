@@ -177,11 +177,14 @@ class Runner:
             joining = [task for task in self._waiting if task.adapter == self._current][:room]
             self._waiting = [task for task in self._waiting if task not in joining]
         for task in joining:
-            self._next_id += 1
-            task.begin(self._pipeline, self._next_id)
+            self._begin(task)
             self._running.append(task)
             self.counts.requests += 1
             self.counts.prompt_tokens += len(task.prompt)
+
+    def _begin(self, task: Task) -> None:
+        self._next_id += 1
+        task.begin(self._pipeline, self._next_id)
 
     def _switch(self, adapter: str | None) -> None:
         if adapter == self._current:
@@ -207,6 +210,8 @@ class Runner:
     def _deliver(self) -> None:
         for task in self._running:
             self.counts.completion_tokens += task.receive()
+            if task.resumes and not task.done:
+                self._begin(task)
         self._running = [task for task in self._running if not task.done]
 
     def _recover(self, error: Exception) -> None:

@@ -5,6 +5,7 @@ It turns tokens into text that never splits a character, ends at stop texts, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,14 @@ from tokenizers.decoders import DecodeStream
 
 from .errors import EngineStopped
 from .generation import Generation, TokenLogprob
+from .grammar import Guide
 from .stop_texts import StopTexts
+from .watch import Watch
 
 if TYPE_CHECKING:
     from openvino_genai import ContinuousBatchingPipeline, GenerationConfig, GenerationHandle
-    from transformers import PreTrainedTokenizerFast
+
+    from .chat_tokenizer import ChatTokenizer
 
 
 class Cancelled(Exception):
@@ -26,31 +30,39 @@ class Cancelled(Exception):
 
 @dataclass(eq=False)
 class Task:
-    """A sequence to generate. `adapter` None is the base model; `config` comes from the request's sampling."""
+    """A sequence to generate. `adapter` None is the base model."""
 
     prompt: list[int]
-    config: GenerationConfig
+    max_tokens: int
+    configure: Callable[[int, Guide | None], GenerationConfig]  # (tokens left, guide) -> the engine's configuration
     adapter: str | None
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: ChatTokenizer
     stops: tuple[str, ...] = ()
+    keep_logprobs: bool = False
+    guide: Guide | None = None
     generation: Generation = field(init=False)
     submitted: float = 0.0
     cancelled: bool = False
     done: bool = False
     tokens: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    resumes: bool = False  # a string was cut: `begin` again, to go on after it
     _handle: GenerationHandle | None = None
-    _shown: str = ""
+    _text: str = ""  # everything written
 
     def __post_init__(self) -> None:
         self._stop_texts = StopTexts(self.stops)
-        self._decoder = DecodeStream(skip_special_tokens=True)
+        self._watch = Watch(self.guide) if self.guide and self.guide.limits else None
 
     def begin(self, pipeline: ContinuousBatchingPipeline, id: int) -> None:
-        """Join the pipeline's batch."""
+        """Join the pipeline's batch, or join it again after a string was cut."""
         import openvino
 
-        self._handle = pipeline.add_request(id, openvino.Tensor(np.array([self.prompt], np.int64)), self.config)
+        prompt = self.prompt + self.tokenizer.encode(self._text) if self.resumes else self.prompt
+        self.resumes = False
+        self._decoder, self._part, self._part_text = DecodeStream(skip_special_tokens=True), [], ""
+        config = self.configure(self.max_tokens - len(self.tokens), self.guide)
+        self._handle = pipeline.add_request(id, openvino.Tensor(np.array([prompt], np.int64)), config)
 
     def receive(self) -> int:
         """Take over what the last step wrote; returns the number of new tokens."""
@@ -66,6 +78,10 @@ class Task:
         if self._stop_texts.found:
             self._handle.cancel()
             self._end("stop")
+        elif self.resumes:
+            self._handle.cancel()
+            if len(self.tokens) >= self.max_tokens:
+                self._end("length")
         elif reason != GenerationFinishReason.NONE or status == GenerationStatus.FINISHED:
             self._end("length" if reason == GenerationFinishReason.LENGTH else "stop")
         elif status != GenerationStatus.RUNNING:
@@ -82,24 +98,31 @@ class Task:
 
     def _take(self, tokens: list[int], logprobs: list[float]) -> None:
         for token, logprob in zip(tokens, logprobs, strict=False):
+            if self.resumes:
+                return
             self.tokens.append(token)
-            if self.config.logprobs:
+            self._part.append(token)
+            if self.keep_logprobs:
                 self.logprobs.append(TokenLogprob(self.tokenizer.decode([token]), logprob))
             text = self._decoder.step(self.tokenizer.backend_tokenizer, token)
             if text:
                 self._show(text)
 
     def _show(self, text: str) -> None:
-        self._shown += text
+        self._part_text += text
+        if self._watch and (cut := self._watch.feed(text)):
+            text, self.guide = cut
+            self.resumes = True
+        self._text += text
         if piece := self._stop_texts.feed(text):
             self.generation.add(piece)
 
     def _end(self, reason: str) -> None:
         self.done = True
         if not self._stop_texts.found:
-            whole = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
-            if len(whole) > len(self._shown):
-                self._show(whole[len(self._shown) :])  # a last character whose bytes never became complete
+            whole = self.tokenizer.decode(self._part, skip_special_tokens=True)
+            if not self.resumes and len(whole) > len(self._part_text):
+                self._show(whole[len(self._part_text) :])  # a last character whose bytes never became complete
             if rest := self._stop_texts.finish():
                 self.generation.add(rest)
         self.generation.end(reason)

@@ -1,0 +1,239 @@
+"""Shapes as a grammar in xgrammar's EBNF, and what is left of a shape after the beginning of a text.
+
+The grammar writes JSON exactly as `json.dumps` does. Texts have no upper length in it: counting characters would take
+the library 20 ms for each, so `rest_after` cuts a text that became too long and gives the grammar for what follows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
+
+CHARACTER = r"[^\"\\\x00-\x1f]"
+NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)(")?', re.DOTALL)
+
+
+class Grammar:
+    """Collects rules; equal shapes share one. The shapes must live as long as this object."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, str] = {}
+        self._names: dict[object, str] = {}
+
+    def text(self, root: str) -> str:
+        """The whole grammar, beginning with the expression `root`."""
+        rules = [f"root ::= {root}", *(f"{name} ::= {body}" for name, body in self._rules.items())]
+        return "\n".join(rules) + "\n"
+
+    def value(self, shape: Shape) -> str:
+        """The expression for a value of this shape (the name of a rule)."""
+        if shape not in self._names:
+            name = self._names[shape] = f"v{len(self._names)}"
+            self._rules[name] = self._body(shape)
+        return self._names[shape]
+
+    def members(self, properties: tuple[Property, ...], index: int, begun: bool) -> str:
+        """The expression for the properties from `index` on; `begun`: one is already written."""
+        for at in range(len(properties) - 1, index - 1, -1):  # from the end: long objects must not recurse
+            for already in (True, False):
+                self._member(properties, at, already)
+        return self._member(properties, index, begun)
+
+    def _member(self, properties: tuple[Property, ...], index: int, begun: bool) -> str:
+        if index == len(properties):
+            return '""'
+        key = (id(properties), index, begun)
+        if key not in self._names:
+            one = properties[index]
+            head = literal(f"{', ' if begun else ''}{json.dumps(one.name, ensure_ascii=False)}: ")
+            body = f"{head} {self.value(one.shape)} {self._member(properties, index + 1, True)}"
+            skip = "" if one.required else f" | {self._member(properties, index + 1, begun)}"
+            name = self._names[key] = f"m{len(self._names)}"
+            self._rules[name] = body + skip
+        return self._names[key]
+
+    def more(self, item: str, least: int, most: int) -> str:
+        """The expression for `least` to `most` further items, each after a comma."""
+        return f'(", " {item}){{{max(0, least)},{most}}}' if most > 0 else '""'
+
+    def _body(self, shape: Shape) -> str:
+        match shape:
+            case Words(texts):
+                return " | ".join(literal(text) for text in texts)
+            case Text(shortest, _, None):
+                return (
+                    f'"\\"" {self._character()}{{{shortest}}} {self._character()}* "\\""' if shortest else self._open()
+                )
+            case Text(_, _, pattern):
+                return f'"\\"" ({pattern}) "\\""'
+            case Number(expression):
+                return expression
+            case Array(item, least, most, first):
+                return self._array(item, least, most, first)
+            case Object(properties):
+                return f'"{{" {self.members(properties, 0, False)} "}}"'
+            case Map(value, least, most):
+                return self._map(value, least, most)
+            case Either(options):
+                return " | ".join(self.value(option) for option in options)
+        raise TypeError(f"{shape!r} is no shape")
+
+    def _open(self) -> str:
+        return f'"\\"" {self._character()}* "\\""'
+
+    def _character(self) -> str:
+        self._rules["character"] = f'{CHARACTER} | "\\\\" [\\"\\\\/bfnrt]'
+        return "character"
+
+    def _array(self, item: Shape | None, least: int, most: int, first: tuple[Shape, ...]) -> str:
+        shapes = [*first, *([item] if item is not None and len(first) < most else [])]
+        if not shapes or most == 0:
+            return '"[]"'
+        rest = self.more(self.value(item), least - len(first), most - len(first)) if item is not None else '""'
+        if not first:
+            rest = self.more(self.value(item), least - 1, most - 1)
+            full = f'"[" {self.value(item)} {rest} "]"'
+            return full if least else f'"[]" | {full}'
+        options, needed = [], max(least, 1)
+        for length in range(needed, len(first) + 1):
+            body = ' ", " '.join(self.value(shape) for shape in first[:length])
+            options.append(f'"[" {body} {rest if length == len(first) else ""} "]"')
+        if needed > len(first):
+            body = ' ", " '.join(self.value(shape) for shape in first)
+            options.append(f'"[" {body} {rest} "]"')
+        return " | ".join([*options, *([] if least else ['"[]"'])])
+
+    def _map(self, value: Shape, least: int, most: int) -> str:
+        entry = f'{self.value(Text())} ": " {self.value(value)}'
+        full = f'"{{" {entry} {self.more(entry, least - 1, most - 1)} "}}"'
+        return full if least else f'"{{}}" | {full}'
+
+
+def literal(text: str) -> str:
+    """Exactly this text, as an expression."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+
+
+class Open(Exception):
+    """The text ends inside a string: its shape, and the expressions for what follows once it is closed."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.rest: list[str] = []
+
+
+def rest_after(shape: Shape, text: str, grammar: Grammar) -> Open | None:
+    """What follows when `text`, a beginning of `shape`, ends inside a string that is now closed.
+
+    Arrays and maps around it close as soon as they may. None if the text does not end inside a cuttable string.
+    """
+    try:
+        _after(shape, text, 0, grammar)
+    except Open as found:
+        return found
+    except ValueError:
+        return None
+    return None
+
+
+def _after(shape: Shape, text: str, at: int, grammar: Grammar) -> int:
+    """The position after a complete value at `at`. Raises Open at the end of an unfinished text, else ValueError."""
+    match shape:
+        case Words(texts):
+            fitting = [len(one) for one in texts if text.startswith(one, at)]
+            return at + max(fitting) if fitting else _no()
+        case Text(_, _, pattern):
+            found = STRING.match(text, at) or _no()
+            if found[2]:
+                return found.end()
+            if pattern is not None or found.end() < len(text):
+                _no()
+            raise Open(shape)
+        case Number():
+            return (NUMBER.match(text, at) or _no()).end()
+        case Object(properties):
+            return _after_object(properties, text, at, grammar)
+        case Array(item, least, _, first):
+            return _after_array(item, least, first, text, at, grammar)
+        case Map(value, least, _):
+            return _after_map(value, least, text, at, grammar)
+        case Either(options):
+            return _after_either(options, text, at, grammar)
+    raise TypeError(f"{shape!r} is no shape")
+
+
+def _after_object(properties: tuple[Property, ...], text: str, at: int, grammar: Grammar) -> int:
+    position, begun = _skip(text, at, "{"), False
+    for index, one in enumerate(properties):
+        head = f"{', ' if begun else ''}{json.dumps(one.name, ensure_ascii=False)}: "
+        if not text.startswith(head, position):
+            continue
+        try:
+            position, begun = _after(one.shape, text, position + len(head), grammar), True
+        except Open as found:
+            found.rest += [grammar.members(properties, index + 1, True), '"}"']
+            raise
+    return _skip(text, position, "}")
+
+
+def _after_array(item: Shape | None, least: int, first: tuple[Shape, ...], text: str, at: int, grammar: Grammar) -> int:
+    position, count = _skip(text, at, "["), 0
+    while not text.startswith("]", position):
+        if count:
+            position = _skip(text, position, ", ")
+        shape = first[count] if count < len(first) else item if item is not None else _no()
+        try:
+            position, count = _after(shape, text, position, grammar), count + 1
+        except Open as found:
+            needed = [grammar.value(one) for one in first[count + 1 : least]]
+            found.rest += [f'", " {one}' for one in needed]
+            missing = least - count - 1 - len(needed)
+            found.rest += [grammar.more(grammar.value(item), missing, missing)] if item is not None else []
+            found.rest.append('"]"')
+            raise
+    return position + 1
+
+
+def _after_map(value: Shape, least: int, text: str, at: int, grammar: Grammar) -> int:
+    position, count = _skip(text, at, "{"), 0
+    entry = f'{grammar.value(Text())} ": " {grammar.value(value)}'
+    while not text.startswith("}", position):
+        if count:
+            position = _skip(text, position, ", ")
+        try:
+            position = _skip(text, _after(Text(), text, position, grammar), ": ")
+        except Open as found:
+            found.rest += [
+                '": "',
+                grammar.value(value),
+                grammar.more(entry, least - count - 1, least - count - 1),
+                '"}"',
+            ]
+            raise
+        try:
+            position, count = _after(value, text, position, grammar), count + 1
+        except Open as found:
+            found.rest += [grammar.more(entry, least - count - 1, least - count - 1), '"}"']
+            raise
+    return position + 1
+
+
+def _after_either(options: tuple[Shape, ...], text: str, at: int, grammar: Grammar) -> int:
+    for option in options:
+        try:
+            return _after(option, text, at, grammar)
+        except ValueError:
+            continue
+    return _no()
+
+
+def _skip(text: str, at: int, expected: str) -> int:
+    return at + len(expected) if text.startswith(expected, at) else _no()
+
+
+def _no():
+    raise ValueError("the text has another shape")

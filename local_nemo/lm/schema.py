@@ -1,0 +1,395 @@
+"""From JSON Schema to a `Shape`: what an argument object may look like, bounded and finite.
+
+The shape allows nothing that the schema forbids; it may allow less (no further properties, arrays up to
+`LONGEST_ARRAY`, recursion to some depth). What it cannot promise (`not`, `if`, `contains`, ...) is refused by name, as
+are schemas that are malformed, too large or that nothing can satisfy. Annotations such as `format` are read past, as
+JSON Schema says.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from .errors import GrammarRefused
+from .number_ranges import integers, numbers
+from .patterns import regex_to_grammar
+from .schema_merge import merged
+from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
+
+MAX_BYTES = 200_000
+MAX_NODES = 3000
+MAX_DEPTH = 30
+MAX_OPTIONAL = 250_000  # sum of squares of optional properties in one object: what preparing the grammar costs
+MAX_ENUM = 2000
+LONGEST_ARRAY = 64
+SHORTEST_TEXT = 20  # longer `minLength` would make the grammar slow
+RECURSIONS = (4, 2, 1, 0)  # how often a reference may appear inside itself; the most that fits
+FREE_DEPTH = 3  # of values that the schema leaves open
+TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
+REFUSED = (
+    "not", "if", "then", "else", "contains", "propertyNames", "patternProperties", "dependentRequired", "dependencies",
+    "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
+)  # fmt: skip
+
+
+class _Impossible(Exception):
+    """Nothing satisfies this part; an alternative or optional property around it may still do."""
+
+
+class _TooLarge(Exception):
+    pass
+
+
+def read_schema(schema: Any, where: str = "schema") -> Shape:
+    """Return the shape of what satisfies `schema`. Raises GrammarRefused saying what, where and why."""
+    try:
+        size = len(json.dumps(schema, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GrammarRefused(f"{where} is no JSON: {error}") from error
+    if size > MAX_BYTES:
+        raise GrammarRefused(f"{where} has {size} characters; up to {MAX_BYTES} can guide an answer.")
+    for recursions in RECURSIONS:
+        try:
+            return _Reader(schema, recursions).shape(schema, where, 0)
+        except _TooLarge:
+            continue
+        except _Impossible as error:
+            raise GrammarRefused(f"Nothing can satisfy {error}.") from error
+        except (TypeError, AttributeError, ValueError) as error:  # a keyword's value of a wrong kind
+            raise GrammarRefused(f"{where} is malformed: {error}") from error
+    raise GrammarRefused(f"{where} is too large to guide an answer: more than {MAX_NODES} parts or {MAX_DEPTH} levels.")
+
+
+class _Reader:
+    def __init__(self, root: Any, recursions: int) -> None:
+        self._root, self._recursions = root, recursions
+        self._open: list[str] = []  # references that are being followed
+        self._nodes = self._optional = 0
+
+    def shape(self, schema: Any, where: str, depth: int) -> Shape:
+        self._nodes += 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise _TooLarge
+        if schema is True or schema == {}:
+            return self._free(FREE_DEPTH)
+        if schema is False:
+            raise _Impossible(f"{where}: it is false")
+        if not isinstance(schema, dict):
+            raise GrammarRefused(f"{where} is {schema!r}; a JSON Schema is an object.")
+        if used := [key for key in REFUSED if key in schema]:
+            raise GrammarRefused(f"{where} uses {used[0]!r}, which cannot guide an answer.")
+        if "$ref" in schema:
+            return self._reference(schema, where, depth)
+        if "allOf" in schema:
+            parts = [self._resolved(part, where) for part in _list(schema, "allOf", where)]
+            rest = {key: value for key, value in schema.items() if key != "allOf"}
+            return self.shape(merged([rest, *parts], where), where, depth + 1)
+        for key in ("anyOf", "oneOf"):
+            if key in schema:
+                return self._alternatives(schema, key, where, depth)
+        return self._typed(schema, where, depth)
+
+    def _typed(self, schema: dict, where: str, depth: int) -> Shape:
+        if "const" in schema or "enum" in schema:
+            return self._words(schema, where)
+        kinds = schema.get("type", _implied(schema))
+        kinds = kinds if isinstance(kinds, list) else [kinds]
+        for kind in kinds:
+            if kind not in (*TYPES, "any"):
+                raise GrammarRefused(f"{where} has the type {kind!r}; JSON Schema knows {', '.join(TYPES)}.")
+        if schema.get("nullable") is True and "null" not in kinds:
+            kinds = [*kinds, "null"]
+        return self._either([lambda kind=kind: self._one(kind, schema, where, depth) for kind in kinds], where)
+
+    def _one(self, kind: str, schema: dict, where: str, depth: int) -> Shape:
+        match kind:
+            case "object":
+                return self._object(schema, where, depth)
+            case "array":
+                return self._array(schema, where, depth)
+            case "string":
+                return _text(schema, where)
+            case "integer" | "number":
+                return _number(kind, schema, where)
+            case "boolean":
+                return Words(("true", "false"))
+            case "null":
+                return Words(("null",))
+        return self._free(FREE_DEPTH)
+
+    def _object(self, schema: dict, where: str, depth: int) -> Shape:
+        properties = schema.get("properties", {})
+        required = schema.get("required", [])
+        if not isinstance(properties, dict) or not _strings(required):
+            raise GrammarRefused(f"{where}: properties is an object of schemas and required a list of names.")
+        extra = schema.get("additionalProperties", True)
+        least, most = _count(schema, "minProperties", 0, where), _count(schema, "maxProperties", None, where)
+        if not properties and not required:
+            return self._map(schema, extra, least, most, where, depth)
+        if missing := [name for name in required if name not in properties]:
+            if extra is False:
+                raise _Impossible(f"{where}: {missing[0]!r} is required but no property, and no others are allowed")
+            properties = properties | dict.fromkeys(missing, extra)
+        shapes: list[Property] = []
+        for name, part in properties.items():
+            try:
+                shape = self.shape(part, f"{where}.{name}", depth + 1)
+            except _Impossible:
+                if name in required:
+                    raise
+                continue  # it may not be there, then
+            shapes.append(Property(name, shape, name in required))
+        self._optional += sum(not one.required for one in shapes) ** 2
+        if self._optional > MAX_OPTIONAL:
+            raise _TooLarge
+        return Object(_counted(shapes, least, most, where))
+
+    def _map(self, schema: dict, extra: Any, least: int, most: int | None, where: str, depth: int) -> Shape:
+        if extra is False or most == 0 or "properties" in schema and "additionalProperties" not in schema:
+            if least:
+                raise _Impossible(f"{where}: it needs {least} properties but may have none")
+            return Object(())
+        value = self._free(FREE_DEPTH - 1) if extra is True else self.shape(extra, f"{where}.*", depth + 1)
+        return Map(value, least, min(LONGEST_ARRAY, LONGEST_ARRAY if most is None else most))
+
+    def _array(self, schema: dict, where: str, depth: int) -> Shape:
+        items, first = schema.get("items", True), schema.get("prefixItems", [])
+        if isinstance(items, list):  # the form before 2020
+            items, first = schema.get("additionalItems", True), items
+        least, most = _count(schema, "minItems", 0, where), _count(schema, "maxItems", None, where)
+        shapes = [self.shape(part, f"{where}[{i}]", depth + 1) for i, part in enumerate(first)]
+        try:
+            item = None if items is False else self.shape(items, f"{where}[]", depth + 1)
+        except _Impossible:
+            item = None
+        most = LONGEST_ARRAY if most is None else most
+        if item is None:
+            most = min(most, len(shapes))
+        if schema.get("uniqueItems") is True:
+            most = min(most, max(1, least))  # two items could be equal
+            if least > 1:
+                raise GrammarRefused(f"{where} wants {least} different items; a grammar cannot compare them.")
+        if least > most or least > LONGEST_ARRAY:
+            raise _Impossible(f"{where}: it needs {least} items but may have {min(most, LONGEST_ARRAY)}")
+        return Array(item, least, min(most, max(LONGEST_ARRAY, least)), tuple(shapes[:most]))
+
+    def _words(self, schema: dict, where: str) -> Shape:
+        values = [schema["const"]] if "const" in schema else _list(schema, "enum", where)
+        if len(values) > MAX_ENUM:
+            raise GrammarRefused(f"{where} has {len(values)} enum values; up to {MAX_ENUM} can guide an answer.")
+        fitting = [value for value in values if _fits(value, schema)]
+        if not fitting:
+            raise _Impossible(f"{where}: no enum value has the type {schema.get('type')!r}")
+        return Words(tuple(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in fitting)))
+
+    def _alternatives(self, schema: dict, key: str, where: str, depth: int) -> Shape:
+        options = [self._resolved(option, where) for option in _list(schema, key, where)]
+        if key == "oneOf" and not _apart(options):
+            raise GrammarRefused(f"{where} uses oneOf with alternatives that may overlap; use anyOf.")
+        rest = {name: value for name, value in schema.items() if name != key}
+
+        def read(option: Any) -> Shape:
+            return self.shape(merged([rest, option], where), where, depth + 1)
+
+        return self._either([lambda option=option: read(option) for option in options], where)
+
+    def _either(self, readers: list, where: str) -> Shape:
+        shapes, reason = [], None
+        for read in readers:
+            try:
+                shapes.append(read())
+            except _Impossible as error:
+                reason = error
+        if not shapes:
+            raise reason or _Impossible(f"{where}: it has no alternatives")
+        shapes = list(dict.fromkeys(shapes))
+        return shapes[0] if len(shapes) == 1 else Either(tuple(shapes))
+
+    def _reference(self, schema: dict, where: str, depth: int) -> Shape:
+        pointer = schema["$ref"]
+        if self._open.count(pointer) > self._recursions:
+            raise _Impossible(f"{where}: it contains itself without end")
+        target = self._target(pointer, where)
+        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        self._open.append(pointer)
+        try:
+            return self.shape(merged([rest, target], where) if _constrains(rest) else target, where, depth + 1)
+        finally:
+            self._open.pop()
+
+    def _resolved(self, schema: Any, where: str) -> Any:
+        """The schema behind a chain of references, for merging."""
+        for _ in range(MAX_DEPTH):
+            if not (isinstance(schema, dict) and set(schema) == {"$ref"}):
+                return schema
+            schema = self._target(schema["$ref"], where)
+        raise _Impossible(f"{where}: its references lead nowhere")
+
+    def _target(self, pointer: Any, where: str) -> Any:
+        if not isinstance(pointer, str) or not pointer.startswith("#"):
+            raise GrammarRefused(f"{where} refers to {pointer!r}; only parts of the same schema (#/...) can be used.")
+        node = self._root
+        for part in pointer[1:].split("/")[1:]:
+            part = part.replace("~1", "/").replace("~0", "~")
+            node = node[int(part)] if isinstance(node, list) and part.isdigit() and int(part) < len(node) else node
+            node = node.get(part, None) if isinstance(node, dict) else node
+            if node is None:
+                raise GrammarRefused(f"{where} refers to {pointer!r}, which is not in the schema.")
+        return node
+
+    def _free(self, depth: int) -> Shape:
+        """Any value, nested up to `depth`."""
+        plain: tuple[Shape, ...] = (Text(), Number(numbers(None, None) or ""), Words(("true", "false", "null")))
+        if depth <= 0:
+            return Either(plain)
+        inner = self._free(depth - 1)
+        return Either((*plain, Array(inner, 0, LONGEST_ARRAY), Map(inner, 0, LONGEST_ARRAY)))
+
+
+def _implied(schema: dict) -> str:
+    """The type that a schema without one is about."""
+    hints = {
+        "object": ("properties", "required", "additionalProperties"),
+        "array": ("items", "prefixItems", "minItems", "maxItems"),
+        "string": ("minLength", "maxLength", "pattern"),
+        "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    }
+    return next((kind for kind, keys in hints.items() if any(key in schema for key in keys)), "any")
+
+
+def _text(schema: dict, where: str) -> Text:
+    shortest, longest = _count(schema, "minLength", 0, where), _count(schema, "maxLength", None, where)
+    if longest is not None and longest < shortest:
+        raise _Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
+    if shortest > SHORTEST_TEXT:
+        raise GrammarRefused(f"{where} has minLength {shortest}; up to {SHORTEST_TEXT} can guide an answer.")
+    pattern = schema.get("pattern")
+    if pattern is None:
+        return Text(shortest, longest)
+    if not isinstance(pattern, str):
+        raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
+    if shortest or longest is not None:
+        raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
+    return Text(pattern=regex_to_grammar(pattern, whole=False))
+
+
+def _number(kind: str, schema: dict, where: str) -> Number:
+    low, high = _bound(schema, "minimum", where), _bound(schema, "maximum", where)
+    over, under = _bound(schema, "exclusiveMinimum", where), _bound(schema, "exclusiveMaximum", where)
+    step = _bound(schema, "multipleOf", where)
+    if step is not None and (step != 1 if kind == "integer" else True):
+        if step != 1:
+            raise GrammarRefused(f"{where} has multipleOf {step}; only 1 can guide an answer.")
+        kind = "integer"
+    tiny = Decimal(1) if kind == "integer" else Decimal("0.001")
+    if over is not None:
+        low = max(low if low is not None else over, _next(over, tiny, kind))
+    if under is not None:
+        high = min(high if high is not None else under, -_next(-under, tiny, kind))
+    expression = integers(low, high) if kind == "integer" else numbers(low, high)
+    if not expression:
+        raise _Impossible(f"{where}: no {kind} lies between its bounds")
+    return Number(expression)
+
+
+def _next(bound: Decimal, step: Decimal, kind: str) -> Decimal:
+    """The smallest allowed number above an exclusive bound."""
+    return bound.to_integral_value("ROUND_FLOOR") + 1 if kind == "integer" else bound + step
+
+
+def _bound(schema: dict, key: str, where: str) -> Decimal | None:
+    value = schema.get(key)
+    if value is None or isinstance(value, bool):  # draft 4 had booleans for exclusive bounds
+        return None
+    if not isinstance(value, int | float):
+        raise GrammarRefused(f"{where} has {key} {str(value)[:100]!r}, which is no number.")
+    return Decimal(str(value))
+
+
+def _count(schema: dict, key: str, default: int | None, where: str) -> Any:
+    value = schema.get(key, default)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise GrammarRefused(f"{where} has {key} {value!r}; it is a number of 0 or more.")
+    return value
+
+
+def _counted(shapes: list[Property], least: int, most: int | None, where: str) -> tuple[Property, ...]:
+    """Properties so chosen that their number lies between minProperties and maxProperties."""
+    needed = [one for one in shapes if one.required]
+    if most is not None and len(shapes) > most:
+        if len(needed) > most:
+            raise _Impossible(f"{where}: {len(needed)} properties are required and {most} allowed")
+        spare = most - len(needed)
+        optional = [one for one in shapes if not one.required][:spare]
+        shapes = [one for one in shapes if one.required or one in optional]
+    if least > len(shapes):
+        raise _Impossible(f"{where}: it needs {least} properties and has {len(shapes)}")
+    missing = least - len(needed)
+    chosen = []
+    for one in shapes:
+        if not one.required and missing > 0:
+            one, missing = Property(one.name, one.shape, True), missing - 1
+        chosen.append(one)
+    return tuple(chosen)
+
+
+def _fits(value: Any, schema: dict) -> bool:
+    """Whether an enum value satisfies the schema's other simple constraints."""
+    kinds = schema.get("type")
+    if "enum" in schema and "const" in schema and value not in schema["enum"]:
+        return False
+    if kinds is None or schema.get("nullable") is True and value is None:
+        return True
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+    kind = "null" if value is None else names.get(type(value), "")
+    if kind == "float" or kind == "number" and float(value).is_integer():
+        kind = "integer"
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return kind in kinds or kind == "integer" and "number" in kinds or "any" in kinds
+
+
+def _apart(options: list) -> bool:
+    """Whether alternatives plainly exclude each other: by type, or by different constants of one property."""
+    kinds = [option.get("type") if isinstance(option, dict) else None for option in options]
+    simple = [kind for kind in kinds if isinstance(kind, str)]
+    if len(simple) == len(options) and len(set(simple)) == len(simple) and set(simple) != {"integer", "number"}:
+        return not {"integer", "number"} <= set(simple)
+    constants = [_constants(option) for option in options]
+    shared = set.intersection(*(set(one) for one in constants)) if constants else set()
+    return any(_disjoint([one[name] for one in constants]) for name in shared)
+
+
+def _constants(option: Any) -> dict[str, set[str]]:
+    """Required properties with a const or enum, and their values; "" stands for the value itself."""
+    if not isinstance(option, dict):
+        return {}
+    found = {}
+    named = {
+        name: part for name, part in (option.get("properties") or {}).items() if name in option.get("required", [])
+    }
+    for name, part in {**named, "": option}.items():
+        if isinstance(part, dict) and ("const" in part or isinstance(part.get("enum"), list)):
+            values = [part["const"]] if "const" in part else part["enum"]
+            found[name] = {json.dumps(value, sort_keys=True) for value in values}
+    return found
+
+
+def _disjoint(sets: list[set[str]]) -> bool:
+    return sum(len(one) for one in sets) == len(set.union(*sets))
+
+
+def _constrains(rest: dict) -> bool:
+    return any(key not in ("description", "title", "default", "examples", "$defs", "definitions") for key in rest)
+
+
+def _list(schema: dict, key: str, where: str) -> list:
+    value = schema[key]
+    if not isinstance(value, list) or not value:
+        raise GrammarRefused(f"{where}: {key} is {str(value)[:100]!r}; it is a list with at least one entry.")
+    return value
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
