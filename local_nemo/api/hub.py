@@ -18,7 +18,8 @@ from local_nemo.api import hub_download, hub_upload
 from local_nemo.api.context import Context
 from local_nemo.api.errors import ApiError
 from local_nemo.store.entities import AlreadyExists, NotFound
-from local_nemo.store.repos import FileInfo, FileMissing, RepoInfo
+from local_nemo.store.history import FileMissing
+from local_nemo.store.repos import FileInfo, RepoInfo
 
 PREFIX = "/v1/hf"
 LONGEST_CARD = 100_000

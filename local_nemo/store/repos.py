@@ -5,34 +5,34 @@ so parallel ones all land. `repo_type` is "datasets" or "models", `repo` is "nam
 tag or a commit of 40 hex digits; branches other than main are not supported. Contents are shared by hash (`Blobs`).
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, or_
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from local_nemo.store.database import CommitRow, Database, FileRow, RepoRow, TagRow
 from local_nemo.store.entities import AlreadyExists, NotFound, now
 from local_nemo.store.files import Blob, Blobs
-from local_nemo.store.names import REVISION, BadName, check_path, check_repo, parse_reference
-
-MAIN = "main"
+from local_nemo.store.history import (
+    MAIN,
+    FileMissing,
+    add_files,
+    append_commit,
+    delete_files,
+    find_repo,
+    set_tag,
+    the_commit,
+    the_repo,
+    tree_at,
+)
+from local_nemo.store.names import check_path, check_repo, parse_reference
 
 
 class StaleParent(Exception):
     """A commit names a parent that is no longer the newest commit; nothing was changed."""
-
-
-class FileMissing(NotFound):
-    """No such file in an existing revision, whose `commit` this names."""
-
-    def __init__(self, repo: str, path: str, commit: str) -> None:
-        self.commit = commit
-        super().__init__("file", f"{repo}/{path}", f"Looked in commit {commit}")
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Files:
         check_repo(repo_type, repo)
         stamp = now()
         with self._database.write() as session:
-            if _find(session, repo_type, repo):
+            if find_repo(session, repo_type, repo):
                 raise AlreadyExists("repository", repo)
             row = RepoRow(repo_type=repo_type, name=repo, head="", created_at=stamp, updated_at=stamp)
             session.add(row)
             session.flush()
-            _append_commit(session, row, "initial commit", 0, stamp)
+            append_commit(session, row, "initial commit", 0, stamp)
             return _info(row, row.head, stamp)
 
     def ensure_repo(self, repo_type: str, repo: str) -> RepoInfo:
@@ -94,14 +94,14 @@ class Files:
     def delete_repo(self, repo_type: str, repo: str) -> None:
         """Remove a repository with its history. Raises `NotFound`."""
         with self._database.write() as session:
-            row = _repo(session, repo_type, repo)
+            row = the_repo(session, repo_type, repo)
             held = set(session.exec(select(FileRow.sha256).where(FileRow.repo_id == row.id)))
             session.delete(row)
         self.blobs.drop(held, self._is_used)
 
     def repo_exists(self, repo_type: str, repo: str) -> bool:
         with self._database.read() as session:
-            return _find(session, repo_type, repo) is not None
+            return find_repo(session, repo_type, repo) is not None
 
     def repos(self, repo_type: str, namespace: str = "") -> list[RepoInfo]:
         """The repositories of a type, of one namespace if given, by name."""
@@ -114,15 +114,15 @@ class Files:
     def info(self, repo_type: str, repo: str, revision: str = MAIN) -> RepoInfo:
         """Raises `NotFound` for the repository or the revision."""
         with self._database.read() as session:
-            row = _repo(session, repo_type, repo)
-            commit = _commit(session, row, revision)
+            row = the_repo(session, repo_type, repo)
+            commit = the_commit(session, row, revision)
             return _info(row, commit.oid, commit.created_at)
 
     def commits(self, repo_type: str, repo: str, revision: str = MAIN) -> list[CommitInfo]:
         """The history that led to a revision, newest first."""
         with self._database.read() as session:
-            row = _repo(session, repo_type, repo)
-            last = _commit(session, row, revision)
+            row = the_repo(session, repo_type, repo)
+            last = the_commit(session, row, revision)
             chosen = select(CommitRow).where(CommitRow.repo_id == row.id, CommitRow.number <= last.number)
             found = session.exec(chosen.order_by(col(CommitRow.number).desc()))
             return [CommitInfo(one.oid, one.message, one.created_at) for one in found]
@@ -152,16 +152,16 @@ class Files:
         contents = {path: _stored(self.blobs, (add or {})[path]) for path in paths}
         try:
             with self._database.write() as session:
-                row = _repo(session, repo_type, repo)
+                row = the_repo(session, repo_type, repo)
                 if parent is not None and parent != row.head:
                     raise StaleParent(f"{repo}: the newest commit is {row.head}, not {parent}; fetch it and try again")
-                number = _commit(session, row, MAIN).number + 1
-                changed = _delete(session, row, list(delete), number)
-                changed |= _add(session, row, contents, number)
+                number = the_commit(session, row, MAIN).number + 1
+                changed = delete_files(session, row, list(delete), number)
+                changed |= add_files(session, row, contents, number)
                 if changed:
-                    _append_commit(session, row, message, number, now())
+                    append_commit(session, row, message, number, now())
                 if tag is not None:
-                    _tag(session, row, tag, row.head)
+                    set_tag(session, row, tag, row.head)
                 return row.head
         finally:
             self.blobs.settle(blob.sha256 for blob in contents.values())
@@ -169,19 +169,19 @@ class Files:
     def tag(self, repo_type: str, repo: str, name: str, revision: str = MAIN) -> None:
         """Give a revision a further name, moving the name if it exists. Raises `NotFound`, `BadName`."""
         with self._database.write() as session:
-            row = _repo(session, repo_type, repo)
-            _tag(session, row, name, _commit(session, row, revision).oid)
+            row = the_repo(session, repo_type, repo)
+            set_tag(session, row, name, the_commit(session, row, revision).oid)
 
     def tags(self, repo_type: str, repo: str) -> dict[str, str]:
         """Commit by tag."""
         with self._database.read() as session:
-            row = _repo(session, repo_type, repo)
+            row = the_repo(session, repo_type, repo)
             return {tag.name: tag.oid for tag in session.exec(select(TagRow).where(TagRow.repo_id == row.id))}
 
     def delete_tag(self, repo_type: str, repo: str, name: str) -> None:
         """Raises `NotFound`."""
         with self._database.write() as session:
-            row = _repo(session, repo_type, repo)
+            row = the_repo(session, repo_type, repo)
             found = session.exec(select(TagRow).where(TagRow.repo_id == row.id, TagRow.name == name)).one_or_none()
             if found is None:
                 raise NotFound("revision", f"{repo}@{name}")
@@ -190,16 +190,16 @@ class Files:
     def tree(self, repo_type: str, repo: str, revision: str = MAIN) -> list[FileInfo]:
         """Every file of a revision, by path. Raises `NotFound`."""
         with self._database.read() as session:
-            row = _repo(session, repo_type, repo)
-            number = _commit(session, row, revision).number
-            return [_file(one) for one in session.exec(_tree_at(row, number).order_by(FileRow.path))]
+            row = the_repo(session, repo_type, repo)
+            number = the_commit(session, row, revision).number
+            return [_file(one) for one in session.exec(tree_at(row, number).order_by(FileRow.path))]
 
     def file(self, repo_type: str, repo: str, file: str, revision: str = MAIN) -> FileInfo:
         """One file of a revision. Raises `NotFound`, `FileMissing`."""
         with self._database.read() as session:
-            row = _repo(session, repo_type, repo)
-            commit = _commit(session, row, revision)
-            found = session.exec(_tree_at(row, commit.number).where(FileRow.path == file)).one_or_none()
+            row = the_repo(session, repo_type, repo)
+            commit = the_commit(session, row, revision)
+            found = session.exec(tree_at(row, commit.number).where(FileRow.path == file)).one_or_none()
             if found is None:
                 raise FileMissing(repo, file[:200], commit.oid)
             return _file(found)
@@ -243,88 +243,6 @@ class Files:
 
 def _stored(blobs: Blobs, content: bytes | Path | Blob) -> Blob:
     return content if isinstance(content, Blob) else blobs.put(content)
-
-
-def _find(session: Session, repo_type: str, repo: str) -> RepoRow | None:
-    return session.exec(select(RepoRow).where(RepoRow.repo_type == repo_type, RepoRow.name == repo)).one_or_none()
-
-
-def _repo(session: Session, repo_type: str, repo: str) -> RepoRow:
-    row = _find(session, repo_type, repo)
-    if row is None:
-        raise NotFound("repository", f"{repo_type}/{repo}")
-    return row
-
-
-def _commit(session: Session, row: RepoRow, revision: str) -> CommitRow:
-    oid = row.head
-    if revision not in (MAIN, f"refs/heads/{MAIN}"):
-        tag = session.exec(select(TagRow.oid).where(TagRow.repo_id == row.id, TagRow.name == revision)).one_or_none()
-        oid = tag or revision
-    found = session.exec(select(CommitRow).where(CommitRow.repo_id == row.id, CommitRow.oid == oid)).one_or_none()
-    if found is None:
-        raise NotFound("revision", f"{row.name}@{revision[:100]}", "Use main, a tag, or a commit of 40 hex digits")
-    return found
-
-
-def _tree_at(row: RepoRow, number: int):
-    still_there = or_(col(FileRow.removed).is_(None), col(FileRow.removed) > number)
-    return select(FileRow).where(FileRow.repo_id == row.id, FileRow.added <= number, still_there)
-
-
-def _append_commit(session: Session, row: RepoRow, message: str, number: int, stamp: str) -> None:
-    text = f"{row.repo_type}/{row.name}\0{row.id}\0{row.head}\0{number}\0{stamp}\0{message}"
-    row.head = hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-    row.updated_at = stamp
-    session.add(CommitRow(repo_id=row.id, number=number, oid=row.head, message=message, created_at=stamp))
-
-
-def _delete(session: Session, row: RepoRow, paths: list[str], number: int) -> bool:
-    current = _tree_at(row, number)
-    for path in paths:
-        is_folder = path.endswith("/")
-        check_path(path.rstrip("/"))
-        match = col(FileRow.path).startswith(path, autoescape=True) if is_folder else FileRow.path == path
-        found = session.exec(current.where(match)).all()
-        if not found:
-            raise FileMissing(row.name, path[:200], row.head)
-        for file in found:
-            file.removed = number
-        session.flush()
-    return bool(paths)
-
-
-def _add(session: Session, row: RepoRow, contents: Mapping[str, Blob], number: int) -> bool:
-    there = {file.path: file for file in session.exec(_tree_at(row, number))}
-    _check_folders(set(there) | set(contents))
-    changed = False
-    for path, blob in contents.items():
-        old = there.get(path)
-        if old is not None and old.sha256 == blob.sha256:
-            continue
-        if old is not None:
-            old.removed = number
-        session.add(
-            FileRow(repo_id=row.id, path=path, size=blob.size, sha256=blob.sha256, git_oid=blob.git_oid, added=number)
-        )
-        changed = True
-    return changed
-
-
-def _check_folders(paths: set[str]) -> None:
-    """No path may be a file and a folder at once: nobody could check that out."""
-    for path in paths:
-        parts = path.split("/")
-        for end in range(1, len(parts)):
-            if "/".join(parts[:end]) in paths:
-                raise BadName(f"path {path[:100]!r} is refused: {'/'.join(parts[:end])[:100]!r} is a file")
-
-
-def _tag(session: Session, row: RepoRow, name: str, oid: str) -> None:
-    if not REVISION.fullmatch(name) or name == MAIN:
-        raise BadName(f"{name[:100]!r} can't be a tag; use letters, digits and _ . + -")
-    session.exec(delete(TagRow).where(TagRow.repo_id == row.id, TagRow.name == name))
-    session.add(TagRow(repo_id=row.id, name=name, oid=oid))
 
 
 def _info(row: RepoRow, sha: str, updated_at: str) -> RepoInfo:

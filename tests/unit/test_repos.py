@@ -10,8 +10,9 @@ import pytest
 from local_nemo.store.database import open_database
 from local_nemo.store.entities import AlreadyExists, NotFound
 from local_nemo.store.files import YOUNGEST_GARBAGE_S, Blobs, HashMismatch
+from local_nemo.store.history import FileMissing
 from local_nemo.store.names import BadName
-from local_nemo.store.repos import FileMissing, Files, StaleParent
+from local_nemo.store.repos import Files, StaleParent
 
 REPO = ("datasets", "ns/data")
 
