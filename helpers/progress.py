@@ -58,7 +58,7 @@ def bar(done: float, total: float, elapsed: float, *, label: str = "", unit: str
         total=total,
         elapsed=elapsed,
         ncols=90,
-        prefix=label,
+        prefix=f"{label}: " if label else "",
         bar_format="{desc}{percentage:3.0f}%|{bar:24}| {n:.0f}/{total_fmt} " + unit + " [{elapsed}<{remaining}]",
     )
     return f"{meter}  {facts}" if facts else meter

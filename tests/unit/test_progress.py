@@ -39,7 +39,7 @@ def test_nothing_shown_is_nothing_written():
 
 def test_a_bar_tells_share_count_time_and_facts():
     text = bar(30, 120, 60.0, label="training", facts="loss 0.5")
-    for part in ("training", " 25%|", "30/120 steps", "[01:00<03:00]", "loss 0.5"):
+    for part in ("training:  25%|", "30/120 steps", "[01:00<03:00]", "loss 0.5"):
         assert part in text
     assert "0/0" in bar(0, 0, 0.0)
 
