@@ -22,6 +22,7 @@ class Grammar:
     def __init__(self) -> None:
         self._rules: dict[str, str] = {}
         self._names: dict[object, str] = {}
+        self._bodies: dict[str, str] = {}
 
     def text(self, root: str) -> str:
         """The whole grammar, beginning with the expression `root`."""
@@ -31,8 +32,11 @@ class Grammar:
     def value(self, shape: Shape) -> str:
         """The expression for a value of this shape (the name of a rule)."""
         if shape not in self._names:
-            name = self._names[shape] = f"v{len(self._names)}"
-            self._rules[name] = self._body(shape)
+            body = self._body(shape)
+            if body not in self._bodies:
+                self._bodies[body] = f"v{len(self._bodies)}"
+                self._rules[self._bodies[body]] = body
+            self._names[shape] = self._bodies[body]
         return self._names[shape]
 
     def members(self, properties: tuple[Property, ...], index: int, begun: bool) -> str:
@@ -78,7 +82,7 @@ class Grammar:
             case Map(value, least, most):
                 return self._map(value, least, most)
             case Either(options):
-                return " | ".join(self.value(option) for option in options)
+                return " | ".join(dict.fromkeys(self.value(option) for option in options))
         raise TypeError(f"{shape!r} is no shape")
 
     def _open(self) -> str:

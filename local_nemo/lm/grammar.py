@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .ebnf import Grammar, Open, literal, rest_after
 from .errors import GrammarRefused, InvalidRequest
 from .patterns import regex_to_grammar
-from .schema import read_schema
+from .schema import MAX_SECONDS, read_schema
 from .shapes import Map, Object, Shape, text_limits
 from .tool_calls import END, START
 
@@ -37,6 +37,7 @@ class Call:
     begin: str
     shape: Shape
     grammar: str
+    seconds: float  # that preparing it may take
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _guided(guided: dict[str, Any]) -> Guide:
     if name == "guided_choice":
         return _choice_guide(value)
     if name == "guided_regex" and isinstance(value, str):
-        return Guide(whole=f"root ::= {regex_to_grammar(value, whole=True)}\n")
+        return Guide(whole=f"root ::= {regex_to_grammar(value, whole=True)[0]}\n")
     raise GrammarRefused(f"{name} is not supported here; use guided_json, guided_choice or guided_regex.", "nvext")
 
 
@@ -163,8 +164,8 @@ def _tool_guide(tools: list[dict], choice: str | dict, parallel: bool) -> Guide:
     if isinstance(choice, dict):
         chosen = [function for function in chosen if function["name"] == choice["function"]["name"]]
     calls = tuple(_call(function["name"], _key(function.get("parameters") or NO_PARAMETERS)) for function in chosen)
-    if sum(len(call.grammar) for call in calls) > MAX_GRAMMAR:
-        raise GrammarRefused("These tools together are too large to guide an answer; offer fewer of them.", "tools")
+    if sum(call.seconds for call in calls) > MAX_SECONDS or sum(len(call.grammar) for call in calls) > MAX_GRAMMAR:
+        raise GrammarRefused("These tools together are too large to guide an answer: offer fewer of them.", "tools")
     if choice == "auto":
         return Guide(calls=calls, single=not parallel)
     grammar = Grammar()
@@ -175,15 +176,15 @@ def _tool_guide(tools: list[dict], choice: str | dict, parallel: bool) -> Guide:
 @lru_cache(maxsize=512)
 def _call(name: str, schema: str) -> Call:
     """One tool's grammar, remembered by name and schema."""
-    shape = _shape(schema, f"tools.{name}.parameters", "tools")
+    shape, seconds = _shape(schema, f"tools.{name}.parameters", "tools")
     grammar = Grammar()
     begin = f'{START}{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": '
-    return Call(begin, shape, grammar.text(grammar.value(shape)))
+    return Call(begin, shape, grammar.text(grammar.value(shape)), seconds)
 
 
 @lru_cache(maxsize=256)
 def _json_guide(schema: str, param: str) -> Guide:
-    shape = _shape(schema, param, param)
+    shape, _ = _shape(schema, param, param)
     grammar = Grammar()
     text = grammar.text(grammar.value(shape))
     if len(text) > MAX_GRAMMAR:
@@ -191,14 +192,14 @@ def _json_guide(schema: str, param: str) -> Guide:
     return Guide(whole=text, shape=shape)
 
 
-def _shape(schema: str, where: str, param: str) -> Shape:
+def _shape(schema: str, where: str, param: str) -> tuple[Shape, float]:
     try:
-        shape = read_schema(json.loads(schema), where)
+        shape, seconds = read_schema(json.loads(schema), where)
     except GrammarRefused as error:
         raise GrammarRefused(error.reason, param) from error
     if param == "tools" and not isinstance(shape, Map | Object):
         raise GrammarRefused(f"{where} describes no object; arguments of a function are an object.", param)
-    return shape
+    return shape, seconds
 
 
 def _key(schema: Any) -> str:

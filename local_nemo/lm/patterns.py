@@ -20,10 +20,11 @@ NOT_CATEGORIES = {sre.CATEGORY_NOT_DIGIT: "0-9", sre.CATEGORY_NOT_WORD: "a-zA-Z0
 UNSAFE = '"\\\\\\x00-\\x1f'  # what a JSON string cannot hold as it is
 
 
-def regex_to_grammar(pattern: str, *, whole: bool) -> str:
-    """An expression for the texts that match. `whole`: the text must match from end to end (else anywhere).
+def regex_to_grammar(pattern: str, *, whole: bool) -> tuple[str, int]:
+    """An expression for the texts that match, and how many characters it counts out.
 
-    Characters that JSON strings must escape are never produced. Raises GrammarRefused.
+    `whole`: the text must match from end to end (else anywhere). Characters that JSON strings must escape are never
+    produced. Raises GrammarRefused.
     """
     if len(pattern) > MAX_LENGTH:
         raise GrammarRefused(f"The regular expression has {len(pattern)} characters; up to {MAX_LENGTH} are possible.")
@@ -40,7 +41,8 @@ def regex_to_grammar(pattern: str, *, whole: bool) -> str:
     counter = _Counter(pattern)
     inner = _sequence(items, counter)
     anything = f"[^{UNSAFE}]*"
-    return " ".join(["" if starts else anything, inner, "" if ends else anything]).strip()
+    expression = " ".join(["" if starts else anything, inner, "" if ends else anything]).strip()
+    return expression, MAX_COUNTED - counter.left
 
 
 class _Counter:

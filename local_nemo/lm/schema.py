@@ -21,7 +21,11 @@ from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, W
 MAX_BYTES = 200_000
 MAX_NODES = 3000
 MAX_DEPTH = 30
-MAX_OPTIONAL = 250_000  # sum of squares of optional properties in one object: what preparing the grammar costs
+MAX_SECONDS = 1.0  # what preparing a grammar may take, estimated from:
+NODE_SECONDS = 2e-4
+ENUM_SECONDS = 2e-4
+OPTIONAL_SECONDS = 2.4e-6  # for each pair of optional properties of one object
+COUNTED_SECONDS = 0.02  # for each character that a pattern counts out
 MAX_ENUM = 2000
 LONGEST_ARRAY = 64
 SHORTEST_TEXT = 20  # longer `minLength` would make the grammar slow
@@ -42,8 +46,11 @@ class _TooLarge(Exception):
     pass
 
 
-def read_schema(schema: Any, where: str = "schema") -> Shape:
-    """Return the shape of what satisfies `schema`. Raises GrammarRefused saying what, where and why."""
+def read_schema(schema: Any, where: str = "schema") -> tuple[Shape, float]:
+    """Return the shape of what satisfies `schema`, and the seconds that preparing its grammar may take.
+
+    Raises GrammarRefused saying what, where and why.
+    """
     try:
         size = len(json.dumps(schema, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -52,24 +59,30 @@ def read_schema(schema: Any, where: str = "schema") -> Shape:
         raise GrammarRefused(f"{where} has {size} characters; up to {MAX_BYTES} can guide an answer.")
     for recursions in RECURSIONS:
         try:
-            return _Reader(schema, recursions).shape(schema, where, 0)
+            reader = _Reader(schema, recursions)
+            return reader.shape(schema, where, 0), reader.seconds
         except _TooLarge:
             continue
         except _Impossible as error:
             raise GrammarRefused(f"Nothing can satisfy {error}.") from error
         except (TypeError, AttributeError, ValueError) as error:  # a keyword's value of a wrong kind
             raise GrammarRefused(f"{where} is malformed: {error}") from error
-    raise GrammarRefused(f"{where} is too large to guide an answer: more than {MAX_NODES} parts or {MAX_DEPTH} levels.")
+    raise GrammarRefused(
+        f"{where} is too large to guide an answer: more than {MAX_NODES} parts or {MAX_DEPTH} levels, or so much to "
+        f"choose from or to count that preparing it would take over {MAX_SECONDS:.0f} s."
+    )
 
 
 class _Reader:
     def __init__(self, root: Any, recursions: int) -> None:
         self._root, self._recursions = root, recursions
         self._open: list[str] = []  # references that are being followed
-        self._nodes = self._optional = 0
+        self._nodes = 0
+        self.seconds = 0.0
 
     def shape(self, schema: Any, where: str, depth: int) -> Shape:
         self._nodes += 1
+        self._spend(NODE_SECONDS)
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
             raise _TooLarge
         if schema is True or schema == {}:
@@ -91,6 +104,11 @@ class _Reader:
                 return self._alternatives(schema, key, where, depth)
         return self._typed(schema, where, depth)
 
+    def _spend(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.seconds > MAX_SECONDS:
+            raise _TooLarge
+
     def _typed(self, schema: dict, where: str, depth: int) -> Shape:
         if "const" in schema or "enum" in schema:
             return self._words(schema, where)
@@ -110,7 +128,7 @@ class _Reader:
             case "array":
                 return self._array(schema, where, depth)
             case "string":
-                return _text(schema, where)
+                return self._text(schema, where)
             case "integer" | "number":
                 return _number(kind, schema, where)
             case "boolean":
@@ -141,9 +159,7 @@ class _Reader:
                     raise
                 continue  # it may not be there, then
             shapes.append(Property(name, shape, name in required))
-        self._optional += sum(not one.required for one in shapes) ** 2
-        if self._optional > MAX_OPTIONAL:
-            raise _TooLarge
+        self._spend(OPTIONAL_SECONDS * sum(not one.required for one in shapes) ** 2)
         return Object(_counted(shapes, least, most, where))
 
     def _map(self, schema: dict, extra: Any, least: int, most: int | None, where: str, depth: int) -> Shape:
@@ -159,6 +175,8 @@ class _Reader:
         if isinstance(items, list):  # the form before 2020
             items, first = schema.get("additionalItems", True), items
         least, most = _count(schema, "minItems", 0, where), _count(schema, "maxItems", None, where)
+        if len(first) > LONGEST_ARRAY:
+            raise _TooLarge
         shapes = [self.shape(part, f"{where}[{i}]", depth + 1) for i, part in enumerate(first)]
         try:
             item = None if items is False else self.shape(items, f"{where}[]", depth + 1)
@@ -175,10 +193,28 @@ class _Reader:
             raise _Impossible(f"{where}: it needs {least} items but may have {min(most, LONGEST_ARRAY)}")
         return Array(item, least, min(most, max(LONGEST_ARRAY, least)), tuple(shapes[:most]))
 
+    def _text(self, schema: dict, where: str) -> Text:
+        shortest, longest = _count(schema, "minLength", 0, where), _count(schema, "maxLength", None, where)
+        if longest is not None and longest < shortest:
+            raise _Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
+        if shortest > SHORTEST_TEXT:
+            raise GrammarRefused(f"{where} has minLength {shortest}; up to {SHORTEST_TEXT} can guide an answer.")
+        pattern = schema.get("pattern")
+        if pattern is None:
+            return Text(shortest, longest)
+        if not isinstance(pattern, str):
+            raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
+        if shortest or longest is not None:
+            raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
+        expression, counted = regex_to_grammar(pattern, whole=False)
+        self._spend(COUNTED_SECONDS * counted)
+        return Text(pattern=expression)
+
     def _words(self, schema: dict, where: str) -> Shape:
         values = [schema["const"]] if "const" in schema else _list(schema, "enum", where)
         if len(values) > MAX_ENUM:
             raise GrammarRefused(f"{where} has {len(values)} enum values; up to {MAX_ENUM} can guide an answer.")
+        self._spend(ENUM_SECONDS * len(values))
         fitting = [value for value in values if _fits(value, schema)]
         if not fitting:
             raise _Impossible(f"{where}: no enum value has the type {schema.get('type')!r}")
@@ -257,22 +293,6 @@ def _implied(schema: dict) -> str:
         "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     }
     return next((kind for kind, keys in hints.items() if any(key in schema for key in keys)), "any")
-
-
-def _text(schema: dict, where: str) -> Text:
-    shortest, longest = _count(schema, "minLength", 0, where), _count(schema, "maxLength", None, where)
-    if longest is not None and longest < shortest:
-        raise _Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
-    if shortest > SHORTEST_TEXT:
-        raise GrammarRefused(f"{where} has minLength {shortest}; up to {SHORTEST_TEXT} can guide an answer.")
-    pattern = schema.get("pattern")
-    if pattern is None:
-        return Text(shortest, longest)
-    if not isinstance(pattern, str):
-        raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
-    if shortest or longest is not None:
-        raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
-    return Text(pattern=regex_to_grammar(pattern, whole=False))
 
 
 def _number(kind: str, schema: dict, where: str) -> Number:
