@@ -131,12 +131,13 @@ def read_file(platform: Platform, repo: str, path: str, *, revision: str = "main
     return platform.nds.content(f"/v1/hf/{prefix}{repo}/resolve/{quote(revision)}/{quote(path)}")
 
 
-def damaged(platform: Platform, repo: str, *, repo_type: str = "dataset") -> list[str]:
+def damaged(platform: Platform, repo: str, *, revision: str = "main", repo_type: str = "dataset") -> list[str]:
     """The files of a repository whose content does not have the hash that its listing names, or cannot be read."""
     bad = []
-    for path, stored in tree(platform, repo, repo_type=repo_type).items():
+    for path, stored in tree(platform, repo, revision=revision, repo_type=repo_type).items():
         try:
-            intact = _has_content(stored, read_file(platform, repo, path, repo_type=repo_type))
+            content = read_file(platform, repo, path, revision=revision, repo_type=repo_type)
+            intact = _has_content(stored, content)
         except (errors.ServiceFailed, errors.ServiceUnreachable):
             intact = False
         if not intact:

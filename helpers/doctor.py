@@ -163,13 +163,17 @@ def _integrity(config: ModuleType, platform: Platform) -> Row:
     bad, repos = [], 0
     for path, repo_type in (("/v1/datasets", "dataset"), ("/v1/models", "model")):
         for entity in platform.nemo.pages(path, params=query):
-            url = entity.get("files_url") or (entity.get("artifact") or {}).get("files_url") or ""
-            repo = url.removeprefix("hf://").removeprefix("datasets/")
+            artifact = entity.get("artifact") or {}
+            if artifact.get("status") == "created":
+                continue  # its training is under way
+            url = entity.get("files_url") or artifact.get("files_url") or ""
+            repo, _, revision = url.removeprefix("hf://").removeprefix("datasets/").partition("@")
             if repo.count("/") != 1:
                 continue  # files that are elsewhere, or a model that has no files (yet)
             repos += 1
+            where = {"repo_type": repo_type, "revision": revision or "main"}  # a model's version is a revision
             try:
-                bad += [f"{repo}/{file}" for file in data_store.damaged(platform, repo, repo_type=repo_type)]
+                bad += [f"{repo}/{file}" for file in data_store.damaged(platform, repo, **where)]
             except errors.NotFound:
                 bad.append(f"{repo} (no such repository)")
     if bad:

@@ -100,6 +100,20 @@ def test_a_flipped_byte_in_the_store_is_named(config, server, content, status):
     assert ("ns/rows/training/t.jsonl" in rows["stored files"].fact) == (status == "wrong")
 
 
+@pytest.mark.parametrize(("content", "status"), [(b"weights", "OK"), (b"weighty", "wrong")])
+def test_the_files_of_a_model_are_those_of_its_version(config, server, content, status):
+    """`hf://ns/m@cust-1` is revision cust-1 of ns/m; a model that is still being trained has no files yet."""
+    models = [
+        {"artifact": {"status": "upload_completed", "files_url": "hf://ns/m@cust-1"}},
+        {"artifact": {"status": "created", "files_url": "hf://ns/m@cust-2"}},
+    ]
+    entry = {"type": "file", "path": "adapter", "size": 7, "oid": data_store.git_oid(b"weights")}
+    server.route("GET", "/v1/models", Reply(json={"data": models}))
+    server.route("GET", "/v1/hf/api/models/ns/m/tree/cust-1", Reply(json=[entry]))
+    server.route("GET", "/v1/hf/ns/m/resolve/cust-1/adapter", Reply(body=content))
+    assert check(config, server)["stored files"].status == status
+
+
 def test_without_a_platform_the_rest_is_still_checked(config, tmp_path):
     rows = {row.part: row for row in doctor.check(config)}
     assert (rows["platform"].status, rows["files of notebook 1"].status) == ("wrong", "later")
