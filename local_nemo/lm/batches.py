@@ -17,6 +17,7 @@ from itertools import pairwise
 from local_nemo.lm.rows import EncodedRow
 
 MIN_SHARED = 16  # a shorter common beginning is not worth a group
+LOOK_AHEAD = 64  # runs among which one is sought that fits whole: a run that is cut computes its beginning twice
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,24 @@ def epoch(groups: list[Group], batch_size: int, seed: int) -> Iterator[list[Tree
         generator.shuffle(members)
         runs += _cut(members, group.shared, number, batch_size)
     generator.shuffle(runs)
-    batch: list[Tree] = []
-    room = batch_size
-    for run in runs:
-        rest = run
-        while rest.rows:
-            part, rest = replace(rest, rows=rest.rows[:room]), replace(rest, rows=rest.rows[room:])
-            batch.append(part)
-            room -= len(part.rows)
-            if room == 0:
-                yield batch
-                batch, room = [], batch_size
-    if batch:
+    while runs:
+        batch: list[Tree] = []
+        room = batch_size
+        while room and runs:
+            run = _take(runs, room)
+            batch.append(run)
+            room -= len(run.rows)
         yield batch
+
+
+def _take(runs: list[Tree], room: int) -> Tree:
+    """Remove and return the next run that fits; if none of the next ones does, the first part of the next run."""
+    for position, run in enumerate(runs[:LOOK_AHEAD]):
+        if len(run.rows) <= room:
+            return runs.pop(position)
+    run = runs[0]
+    runs[0] = replace(run, rows=run.rows[room:])
+    return replace(run, rows=run.rows[:room])
 
 
 def chunks(groups: list[Group], size: int) -> Iterator[Tree]:
