@@ -9,7 +9,9 @@
     records, scores, mistakes, ask_rows the raw answers of an evaluation, and what follows from them
     statistics, tables, plots           how sure a number is, and how it is shown
     conclusion, history                 what the numbers say in sentences, and how they are kept
-    guardrails                          configurations and checks of messages
+    guardrails, safety_policy           configurations and checks of messages, and the policy behind them
+    call_rails, call_policy, injection  may this call run, may this result be believed
+    guarded_call, guard_prompts         one request guarded at every step; how well the guard works
     guarded_call, call_rails            one guarded request, and the rails around calls and results
     call_policy, injection              what a call may hold, and text that tries to act
     state, progress, doctor             hand-over between notebooks, the line that moves, what is missing
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "evaluator",
     "external",
+    "guard_prompts",
     "guarded_call",
     "guardrails",
     "history",
@@ -53,6 +56,7 @@ __all__ = [
     "readme",
     "records",
     "retry",
+    "safety_policy",
     "scores",
     "series",
     "state",
