@@ -1,6 +1,6 @@
-"""What clients send to the Evaluator: the shapes of configs, targets, jobs and results, with their bounds."""
+"""The shapes of evaluation configs, targets, jobs and results, with their bounds, as clients send and see them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -92,6 +92,27 @@ class NewJob(EntityPatch):
     target: str | NewTarget
     namespace: Name | None = None
     output_files_url: str | None = Field(None, max_length=4096)
+
+
+class JobStatus(Body):
+    """How far a job is."""
+
+    message: str | None = None
+    progress: float | None = Field(None, description="percent", examples=[100.0])
+    samples_processed: int | None = Field(None, examples=[150])
+    task_status: dict[str, Literal["pending", "running", "completed", "failed"]] = Field(
+        {}, examples=[{"custom-tool-calling": "completed"}]
+    )
+
+
+class StoredJob(NewJob):
+    """A job as answers show it: config and target expanded."""
+
+    config: NewConfig
+    target: NewTarget
+    status: Literal["created", "pending", "running", "cancelling", "cancelled", "failed", "completed"]
+    status_details: JobStatus
+    result: str | None = Field(None, description="the id of the result, once completed")
 
 
 class ResultPatch(EntityPatch):

@@ -286,10 +286,14 @@ def test_a_key_reaches_the_endpoint_and_is_written_nowhere(evaluator, model, tmp
     for target in ("default/keyed", as_target(model.url, api_key="canary-key-in-clear")):
         job = evaluator.finished(evaluator.create(config(limit=1), target), "failed")
         assert "HTTP 401" in job["status_details"]["message"]
+    changed = as_target(model.url, api_key="canary-key-of-a-patch")
+    assert "canary" not in evaluator.call("PATCH", "targets/default/keyed", json={"model": changed["model"]}).text
+    evaluator.finished(evaluator.create(config(limit=1), "default/keyed"), "failed")
     monkeypatch.setenv("TEST_API_KEY", "canary-key-of-a-variable")
     evaluator.finished(evaluator.create(config(limit=1), as_target(model.url, api_key="TEST_API_KEY")), "failed")
     sent = [headers["Authorization"] for _, headers, _ in model.requests]
-    assert sent == ["Bearer canary-key-in-clear"] * 2 + ["Bearer canary-key-of-a-variable"]
+    keys = ["in-clear", "in-clear", "of-a-patch", "of-a-variable"]
+    assert sent == [f"Bearer canary-key-{key}" for key in keys]
     state = tmp_path / "state"
     written = b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
     assert b"HTTP 401" in written

@@ -16,13 +16,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error, status_code_conformance
+from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 
 from local_nemo.api.app import create_app
 from tests.evaluator_app import FILE, REPO, Services, build, config, row
 from tests.scripted_model import completion
 
 CASES = int(os.environ.get("FUZZ_CASES", "2"))
+CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
 LOOPBACK = {"host": "127.0.0.1:8900"}
 
 
@@ -60,7 +61,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", application(), headers=
 @schema.parametrize()
 @bounded(CASES)
 def test_generated_requests_get_documented_answers(case: schemathesis.Case) -> None:
-    case.call_and_validate(headers=LOOPBACK, checks=[not_a_server_error, status_code_conformance])
+    case.call_and_validate(headers=LOOPBACK, checks=CHECKS)
 
 
 JSON = st.recursive(
