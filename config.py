@@ -37,21 +37,21 @@ PROFILE = _setting("PROFILE", "laptop")
 _LOCAL = {"BASE_MODEL": "huggingfacetb/smollm2-135m-instruct", "BASE_MODEL_VERSION": "v1.0.0+cpu", "DATASET": "bfcl"}
 PROFILES = {
     "laptop": _LOCAL | {
-        "NUM_EXAMPLES": 2000, "TRAINING_TOOLS": 2, "EPOCHS": 1, "BATCH_SIZE": 8, "LEARNING_RATE": 5e-4,
+        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 64, "BATCH_SIZE": 8, "LEARNING_RATE": 8e-4,
         "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 0,
     },
     "ci": _LOCAL | {
-        "NUM_EXAMPLES": 200, "TRAINING_TOOLS": 2, "EPOCHS": 1, "BATCH_SIZE": 8, "LEARNING_RATE": 1e-3,
-        "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 20,
+        "NUM_EXAMPLES": 160, "EPOCHS": 1, "MAX_STEPS": 10, "BATCH_SIZE": 8, "LEARNING_RATE": 1e-3,
+        "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 12,
     },
     "long": _LOCAL | {
-        "NUM_EXAMPLES": 2000, "TRAINING_TOOLS": 4, "EPOCHS": 4, "BATCH_SIZE": 8, "LEARNING_RATE": 4e-4,
+        "NUM_EXAMPLES": 2000, "EPOCHS": 3, "MAX_STEPS": -1, "BATCH_SIZE": 8, "LEARNING_RATE": 4e-4,
         "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.05, "EVAL_LIMIT": 0,
     },
     "cluster": {
         "BASE_MODEL": "meta/llama-3.2-1b-instruct", "BASE_MODEL_VERSION": "v1.0.0+80GB",
         "DATASET": "Salesforce/xlam-function-calling-60k",
-        "NUM_EXAMPLES": 5000, "TRAINING_TOOLS": 0, "EPOCHS": 2, "BATCH_SIZE": 16, "LEARNING_RATE": 1e-4,
+        "NUM_EXAMPLES": 5000, "EPOCHS": 2, "MAX_STEPS": -1, "BATCH_SIZE": 16, "LEARNING_RATE": 1e-4,
         "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.1, "EVAL_LIMIT": 0,
     },
 }  # fmt: skip
@@ -63,8 +63,8 @@ BASE_MODEL = _setting("BASE_MODEL", _profile["BASE_MODEL"])  # the model to cust
 BASE_MODEL_VERSION = _setting("BASE_MODEL_VERSION", _profile["BASE_MODEL_VERSION"])  # its training configuration
 DATASET = _setting("DATASET", _profile["DATASET"])  # "bfcl", a hub id, or the path of a JSONL file
 NUM_EXAMPLES = _setting("NUM_EXAMPLES", _profile["NUM_EXAMPLES"])  # rows to take, at most: a seeded sample
-TRAINING_TOOLS = _setting("TRAINING_TOOLS", _profile["TRAINING_TOOLS"])  # most tools in a training row; 0: all of them
 EPOCHS = _setting("EPOCHS", _profile["EPOCHS"])  # passes over the training rows
+MAX_STEPS = _setting("MAX_STEPS", _profile["MAX_STEPS"])  # optimizer steps after which training ends early; -1: none
 BATCH_SIZE = _setting("BATCH_SIZE", _profile["BATCH_SIZE"])  # rows per optimizer step
 LEARNING_RATE = _setting("LEARNING_RATE", _profile["LEARNING_RATE"])  # at its peak
 ADAPTER_DIM = _setting("ADAPTER_DIM", _profile["ADAPTER_DIM"])  # LoRA rank, a power of two

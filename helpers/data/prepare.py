@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from helpers.data import duplicates, splits
 from helpers.data.convert import ConvertedRow, ToolCache, convert
-from helpers.data.distractors import fewer_tools
 from helpers.data.errors import EmptyDataset
 from helpers.data.held_out import asks_the_example
 from helpers.data.raw import Dropped
@@ -109,14 +108,12 @@ def prepare(
     seed: int,
     num_examples: int = 0,
     limit_properties: int | None = 8,
-    training_tools: int = 0,
     strategy: str = "random",
 ) -> Prepared:
     """Usable rows in splits, and the report.
 
     `num_examples` limits the usable rows to a seeded sample (0: all). `limit_properties` drops rows that offer a tool
-    with more parameters, from every split. `training_tools` is the most tools that a training or validation row keeps (0:
-    all); test rows always keep all. `strategy` is `random` or `unseen-tools`. Raises EmptyDataset if fewer than
+    with more parameters, from every split. `strategy` is `random` or `unseen-tools`. Raises EmptyDataset if fewer than
     three rows are usable; the message says what the others were dropped for.
     """
     report = Report()
@@ -126,13 +123,10 @@ def prepare(
         raise _too_few(report, len(taken))
     alike = duplicates.groups(taken)
     parts = splits.split(taken, alike, strategy=strategy, seed=seed)
-    for name in ("training", "validation"):
-        parts[name] = [fewer_tools(row, most=training_tools, seed=seed) for row in parts[name]]
     prepared = Prepared(parts, report)
     report.facts |= {
         "seed": seed,
         "limit_tool_properties": limit_properties,
-        "training_tools": training_tools,
         "sample": len(taken),
         "strategy": strategy,
         "splits": {name: len(part) for name, part in parts.items()},

@@ -80,14 +80,6 @@ def test_every_variable_of_the_server_that_a_page_names_exists() -> None:
     assert set(re.findall(r"LOCAL_NEMO_\w+", text_of(*PAGES))) <= known
 
 
-def test_the_profile_table_holds_the_values_of_config() -> None:
-    table = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \| (.+) \| (.+) \|$", text_of(readme.CLUSTER_GUIDE), re.MULTILINE)
-    assert [row[0] for row in table] == list(config.PROFILES["laptop"])
-    for name, laptop, *others in table:
-        shown = [laptop, *(laptop if value == "the same" else value for value in others)]
-        assert shown == [str(config.PROFILES[profile][name]) for profile in ("laptop", "ci", "long", "cluster")], name
-
-
 def every_error() -> list[str]:
     """The names of all errors that helpers raise on purpose, wherever they are defined."""
     for module in pkgutil.walk_packages(helpers.__path__, "helpers."):
@@ -142,16 +134,9 @@ def test_the_shown_requests_are_the_ones_in_the_files_and_in_the_helpers() -> No
     assert json.loads(text_of(ROOT / "examples" / "weather_request.json")) in shown
 
 
-@pytest.mark.parametrize(
-    ("page", "name", "section"),
-    [
-        (readme.README, "results", readme.results_section),
-        (readme.CLUSTER_GUIDE, "cost", readme.cost_section),
-    ],
-    ids=["results", "cost"],
-)
-def test_recorded_figures_on_the_pages_equal_the_results_file(page: Path, name: str, section) -> None:
-    assert readme.section_of(page, name) == section(readme.METRICS), "python -m helpers.readme writes it anew"
+@pytest.mark.parametrize(("page", "name"), readme.sections(), ids=lambda part: getattr(part, "name", part))
+def test_numbers_on_the_pages_equal_their_sources(page: Path, name: str) -> None:
+    assert readme.section_of(page, name) == readme.sections()[page, name], "python -m helpers.readme writes it anew"
 
 
 def test_no_page_advises_what_is_unsafe_or_shows_paths_of_one_machine() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import config
 from helpers import readme
 
 SCORES = {
@@ -48,13 +49,22 @@ def test_circumstances_name_machine_profile_seed_and_commit(metrics: Path) -> No
 
 def test_costs_grow_in_proportion_to_rows_and_passes(metrics: Path) -> None:
     lines = readme.cost_section(metrics).splitlines()
-    assert "1000 rows, 2 passes | 10 minutes" in lines[2]
-    assert "| 35 minutes |" in lines[3], "7,000 row passes at 0.3 s each"
+    assert "| 10 minutes |" in lines[2]
+    seconds = 7000 * 600 / (1000 * config.PROFILES["laptop"]["EPOCHS"])
+    assert f"| {seconds / 60:.0f} minutes |" in lines[3]
 
 
 def test_before_the_first_record_the_sections_say_how_to_get_one(tmp_path: Path) -> None:
     assert "make record" in readme.results_section(tmp_path / "none.json")
     assert "make record" in readme.cost_section(tmp_path / "none.json")
+
+
+def test_the_profile_table_has_a_line_for_each_setting_of_a_profile() -> None:
+    lines = readme.profiles_section().splitlines()[2:]
+    assert [line.split("`")[1] for line in lines] == list(config.PROFILES["laptop"])
+    assert f"| {config.PROFILES['cluster']['LEARNING_RATE']} |" in next(
+        line for line in lines if "LEARNING_RATE" in line
+    )
 
 
 def test_only_what_is_between_the_markers_is_replaced(tmp_path: Path) -> None:
