@@ -163,9 +163,11 @@ def _tool_guide(tools: list[dict], choice: str | dict, parallel: bool) -> Guide:
     chosen = [tool["function"] for tool in tools]
     if isinstance(choice, dict):
         chosen = [function for function in chosen if function["name"] == choice["function"]["name"]]
-    calls = tuple(_call(function["name"], _key(function.get("parameters") or NO_PARAMETERS)) for function in chosen)
-    if sum(call.seconds for call in calls) > MAX_SECONDS or sum(len(call.grammar) for call in calls) > MAX_GRAMMAR:
-        raise GrammarRefused("These tools together are too large to guide an answer: offer fewer of them.", "tools")
+    calls: tuple[Call, ...] = ()
+    for function in chosen:
+        calls += (_call(function["name"], _key(function.get("parameters") or NO_PARAMETERS)),)
+        if sum(call.seconds for call in calls) > MAX_SECONDS or sum(len(call.grammar) for call in calls) > MAX_GRAMMAR:
+            raise GrammarRefused("These tools together are too large to guide an answer: offer fewer of them.", "tools")
     if choice == "auto":
         return Guide(calls=calls, single=not parallel)
     grammar = Grammar()
