@@ -42,6 +42,7 @@ def curves(job: dict, *, api_key: str, folder: str | Path) -> Curves:
 
 def _keep_offline(job: dict, folder: Path) -> Path:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read at import: offline means nothing leaves
+    os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # an advertisement in the cell's output
     import wandb
 
     folder.mkdir(parents=True, exist_ok=True)

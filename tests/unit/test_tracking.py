@@ -1,5 +1,6 @@
 """W&B: without a key an offline run is kept and nothing is asked for or sent; with a key nothing is kept here."""
 
+import importlib
 import socket
 
 import pytest
@@ -45,8 +46,10 @@ def test_without_a_key_an_offline_run_is_kept_once(tmp_path, loopback_only):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_kept_run_holds_the_losses(tmp_path, loopback_only):
+def test_the_kept_run_holds_the_losses_and_the_cell_stays_clean(tmp_path, loopback_only, capfd):
+    importlib.import_module("openai")  # wandb advertises its tracing when it sees this one
     kept = tracking.curves(JOB, api_key="", folder=tmp_path)
+    assert capfd.readouterr() == ("", "")
     content = (kept.folder / "run-cust-1.wandb").read_bytes()
     for text in (b"train_loss", b"val_loss", b"ns/m@cust-1"):
         assert text in content
