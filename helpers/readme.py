@@ -1,10 +1,10 @@
-"""The recorded figures in README.md and the docs, written from results/metrics.json and from nothing else.
+"""The numbers in README.md and the docs, written from results/metrics.json and config.py and from nothing else.
 
 `make run` prints the table; `make record` also replaces what stands between the markers of README.md and of
 docs/laptop-to-cluster.md, and draws img/results.png. Nobody edits a number there by hand: tests/unit/test_docs.py
-compares the sections with the file.
+compares the sections with their sources.
 
-    python -m helpers.readme        write the sections anew from the committed results/metrics.json
+    python -m helpers.readme        write the sections anew, as after a change of a profile in config.py
 """
 
 import json
@@ -38,10 +38,20 @@ LARGER = (  # trainings to estimate: words, passes over rows
 
 
 def update(metrics: Path = METRICS) -> None:
-    """Write both sections and draw the picture. Raises `ValueError` where a marker is missing."""
-    subprocess.run([sys.executable, str(PICTURE_SOURCE), str(metrics)], check=True)
-    replace_section(README, "results", results_section(metrics))
-    replace_section(CLUSTER_GUIDE, "cost", cost_section(metrics))
+    """Write every section, and draw the picture of what is recorded. Raises `ValueError` where a marker is missing."""
+    if metrics.exists():
+        subprocess.run([sys.executable, str(PICTURE_SOURCE), str(metrics)], check=True)
+    for (page, name), text in sections(metrics).items():
+        replace_section(page, name, text)
+
+
+def sections(metrics: Path = METRICS) -> dict[tuple[Path, str], str]:
+    """What belongs between the markers of each page."""
+    return {
+        (README, "results"): results_section(metrics),
+        (CLUSTER_GUIDE, "cost"): cost_section(metrics),
+        (CLUSTER_GUIDE, "profiles"): profiles_section(),
+    }
 
 
 def section_of(page: Path, name: str) -> str:
@@ -87,6 +97,17 @@ def cost_section(metrics: Path = METRICS) -> str:
         lines.append(f"| {words} | {_duration(small)} | {_duration(small * LARGER_MODEL)} |")
     machine = facts["machine"]
     return "\n".join([*lines, "", f"In proportion to the recorded run on {machine['cores']} cores ({machine['cpu']})."])
+
+
+def profiles_section() -> str:
+    """The profiles of config.py side by side."""
+    names = list(config.PROFILES)
+    lines = [f"| per profile | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    for setting in config.PROFILES[names[0]]:
+        first, *others = [str(config.PROFILES[name][setting]) for name in names]
+        shown = [first, *("the same" if value == first and len(value) > 9 else value for value in others)]
+        lines.append(f"| `{setting}` | {' | '.join(shown)} |")
+    return "\n".join(lines)
 
 
 def _duration(seconds: float) -> str:
