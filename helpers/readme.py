@@ -89,10 +89,10 @@ def cost_section(metrics: Path = METRICS) -> str:
     if not metrics.exists():
         return NOT_RECORDED["cost"]
     facts = json.loads(metrics.read_text(encoding="utf-8"))
-    rows, epochs = facts["dataset"]["train"], config.PROFILES[facts["profile"]]["EPOCHS"]
-    row_s = facts["training"]["wall_s"] / (rows * epochs)
+    steps, batch_size = facts["training"]["steps"], config.PROFILES[facts["profile"]]["BATCH_SIZE"]
+    row_s = facts["training"]["wall_s"] / (steps * batch_size)
     lines = ["| training | SmolLM2-135M | Llama-3.2-1B |", "|---|---|---|"]
-    for words, passes in ((f"recorded: {rows} rows, {epochs} passes", rows * epochs), *LARGER):
+    for words, passes in ((f"recorded: {steps} steps of {batch_size} rows", steps * batch_size), *LARGER):
         small = passes * row_s
         lines.append(f"| {words} | {_duration(small)} | {_duration(small * LARGER_MODEL)} |")
     machine = facts["machine"]

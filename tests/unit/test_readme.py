@@ -50,7 +50,7 @@ def test_circumstances_name_machine_profile_seed_and_commit(metrics: Path) -> No
 def test_costs_grow_in_proportion_to_rows_and_passes(metrics: Path) -> None:
     lines = readme.cost_section(metrics).splitlines()
     assert "| 10 minutes |" in lines[2]
-    seconds = 7000 * 600 / (1000 * config.PROFILES["laptop"]["EPOCHS"])
+    seconds = 7000 * 600 / (250 * config.PROFILES["laptop"]["BATCH_SIZE"])
     assert f"| {seconds / 60:.0f} minutes |" in lines[3]
 
 
