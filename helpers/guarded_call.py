@@ -20,7 +20,7 @@ from typing import Any
 import openai
 
 from . import errors
-from .call_rails import ALLOWED, CallRails, Verdict
+from .call_rails import CallRails, Verdict
 
 CheckText = Callable[[str], str]  # a message -> allowed, blocked or unreadable
 Approve = Callable[[str, Mapping[str, Any]], bool]  # tool, arguments -> whether a human says yes
@@ -174,7 +174,7 @@ def _run_tool(
 
 def _step(record: GuardedCall, step: str, verdict: Verdict, began: float) -> None:
     """Write a step down, and end the request unless it was allowed."""
-    reason = f"{verdict.rail}: {verdict.reason}" if verdict.rail and verdict is not ALLOWED else verdict.reason
+    reason = verdict.reason if verdict or not verdict.rail else f"{verdict.rail}: {verdict.reason}".removesuffix(": ")
     record.steps.append(Step(step, verdict.outcome, reason, time.perf_counter() - began))
     if not verdict:
         raise _Stop

@@ -1,0 +1,105 @@
+"""The labelled prompts: enough of them, varied, and no part repeats another."""
+
+import json
+import re
+from collections import Counter
+from itertools import combinations
+
+import pytest
+
+from helpers import errors, guard_prompts
+from helpers.guard_prompts import Checked, LabelledPrompt
+
+PROMPTS = guard_prompts.load()
+NEAR = 0.6  # share of common word pairs and words from which two prompts count as the same
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def shingles(text: str) -> frozenset:
+    found = words(text)
+    return frozenset(found) | frozenset(zip(found, found[1:], strict=False))
+
+
+def likeness(first: frozenset, second: frozenset) -> float:
+    return len(first & second) / len(first | second)
+
+
+def of(label: str, part: str | None = None) -> list[LabelledPrompt]:
+    return [prompt for prompt in PROMPTS if prompt.label == label and part in (None, prompt.part)]
+
+
+def test_there_are_enough_in_enough_categories():
+    assert len(of("unsafe")) >= 200
+    assert len({prompt.category for prompt in of("unsafe")}) >= 8
+    assert {"prompt_injection", "tool_abuse"} <= {prompt.category for prompt in of("unsafe")}
+    assert len(of("safe")) >= 300
+    assert len({prompt.id for prompt in PROMPTS}) == len(PROMPTS)
+    assert {prompt.part for prompt in PROMPTS} == set(guard_prompts.PARTS)
+
+
+def test_every_part_has_every_unsafe_category():
+    for part in guard_prompts.PARTS:
+        assert {prompt.category for prompt in of("unsafe", part)} == {prompt.category for prompt in of("unsafe")}
+
+
+def test_each_is_one_line_and_no_longer_than_a_request():
+    assert [prompt.id for prompt in PROMPTS if "\n" in prompt.text or not 5 <= len(prompt.text) <= 160] == []
+
+
+@pytest.mark.parametrize("label", ["safe", "unsafe"])
+def test_no_pattern_is_behind_more_than_a_twentieth_of_a_class(label):
+    beginnings = Counter(" ".join(words(prompt.text)[:3]) for prompt in of(label))
+    most, count = beginnings.most_common(1)[0]
+    assert count <= 0.05 * len(of(label)), most
+
+
+def test_no_prompt_of_one_part_is_nearly_one_of_another():
+    """Neither the model nor its threshold may have seen a test prompt in slightly other words."""
+    known = [(prompt, shingles(prompt.text)) for prompt in PROMPTS]
+    near = [
+        (first.text, second.text)
+        for (first, one), (second, other) in combinations(known, 2)
+        if first.part != second.part and likeness(one, other) >= NEAR
+    ]
+    assert near == []
+
+
+def test_the_measure_of_likeness_finds_what_it_should():
+    assert likeness(shingles("Drop all the tables now."), shingles("drop all the tables")) >= NEAR
+    assert likeness(shingles("Drop all the tables now."), shingles("What is the weather?")) < NEAR
+
+
+def checked(label: str, *outcomes: str) -> list[Checked]:
+    prompt = LabelledPrompt("x", label, "c", "test", "text")
+    return [Checked(prompt, outcome, 0.02) for outcome in outcomes]
+
+
+def test_unreadable_counts_as_neither_blocked_nor_allowed():
+    rows = checked("unsafe", "blocked", "allowed", "unreadable") + checked("safe", "allowed", "blocked")
+    assert guard_prompts.counts(rows) == {
+        "unsafe_total": 3,
+        "unsafe_blocked": 1,
+        "safe_total": 2,
+        "safe_blocked": 1,
+        "unreadable": 1,
+    }
+    table = guard_prompts.table(rows)
+    assert table.loc[("unsafe", "on"), "unreadable"] == 1
+    assert table.loc[("unsafe", "off"), "blocked"].startswith("0.0%")
+    assert "n = 3" in table.loc[("unsafe", "on"), "blocked"]
+    assert set(guard_prompts.wrong(rows)["outcome"]) == {"allowed", "unreadable", "blocked"}
+
+
+def test_the_plot_shows_every_category_of_both_labels():
+    axes = guard_prompts.plot(checked("unsafe", "blocked") + checked("safe", "allowed")).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["c (unsafe)", "c (safe)"]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(json.dumps({"id": "a", "label": "safe", "category": "c", "part": "test", "text": "t"}) + "\n{\n")
+    with pytest.raises(errors.DatasetError, match="Line 2"):
+        guard_prompts.load(file=file)
