@@ -1,7 +1,7 @@
 # Every target sets up what it needs; a second call costs nothing. Settings of config.py can be given as variables:
 #   make run PROFILE=ci      make run EPOCHS=1 NUM_EXAMPLES=300
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lab serve stop evaluate record bench torture doctor clean
+.PHONY: help setup run test check lab serve stop evaluate record doctor clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -62,12 +62,6 @@ check: .venv/.tested ## lint and the fast tests
 test: check ## everything that CI runs
 	$(PY) -m pytest -q tests/server tests/contract
 	$(PY) -m pytest -q tests/notebooks
-
-bench: .venv/.tested ## the benchmarks against their peers; results/bench.json
-	$(PY) -m tests.bench
-
-torture: .venv/.tested ## the fault tests at full size
-	$(PY) -m pytest -q tests/torture
 
 clean: ## remove the state of local_nemo and what the notebooks wrote, not the venv
 	test ! -x $(PY) || $(PY) -m local_nemo stop --state $(STATE)

@@ -45,7 +45,8 @@ SELF_CHECK = {
 }
 ABC_INSTRUCTION = (
     "Below is a conversation between a user and a bot called the ABC Bot. The bot answers questions about the ABC "
-    "company and its employee handbook. If the bot does not know the answer to a question, it truthfully says it does not know."
+    "company and its employee handbook. If the bot does not know the answer to a question, it truthfully says "
+    "it does not know."
 )
 
 FACTORY_DATA: Mapping[str, Mapping[str, Any]] = {

@@ -214,7 +214,7 @@ def _check_asked(asked: Entity, option: Entity, plan: Plan) -> None:
     if asked["sequence_packing_enabled"]:
         plan.warn(
             "Sequence packing was not enabled",
-            "local_nemo computes rows with a common beginning together anyway and pads nothing: there is nothing to pack.",
+            "local_nemo computes rows with a common beginning together and pads nothing: there is nothing to pack.",
         )
     interval, limit = asked.get("val_check_interval"), asked["max_steps"]
     if interval and limit > 0 and interval > limit:

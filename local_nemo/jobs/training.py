@@ -25,7 +25,7 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
-PATIENT = {"GOMP_SPINCOUNT": "10000"}  # a thread that waits spins for about 0.1 ms only: long spins starve busy machines
+PATIENT = {"GOMP_SPINCOUNT": "10000"}  # a waiting thread spins for about 0.1 ms: longer ones starve a busy machine
 
 
 def prepare_folder(folder: Path, job: Entity, settings: Settings, files: Files) -> None:

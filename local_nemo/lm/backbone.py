@@ -107,7 +107,7 @@ class SplitModel:
         self.cut = cut if cut and self._halves_agree() else 0
 
     def lower(self, tree: TreeTensors) -> torch.Tensor:
-        """Hidden states [1, n, d] before the first trained layer, without gradients; the embeddings if there is no cut."""
+        """Hidden states [1, n, d] before the first trained layer, without gradients; embeddings if there is no cut."""
         with torch.no_grad():
             if not self.cut:
                 return self._decoder.get_input_embeddings()(tree.ids)

@@ -1,4 +1,4 @@
-"""The engine on tiny random models: adapters as transformers + peft apply them, guided answers, fairness, cancelling."""
+"""The engine on tiny random models: adapters as transformers + peft apply them, guided answers, cancelling."""
 
 import json
 import random

@@ -50,5 +50,15 @@ def test_sharing_saves_most_of_a_repeated_beginning() -> None:
     assert computed < sum(len(one.ids) for one in rows) / 4
 
 
+def test_a_tree_is_cut_where_it_would_grow_too_long_and_a_long_row_stays_whole() -> None:
+    rows = [row("t" * 50 + f"question {n:02}", "yes") for n in range(6)] + [row("t" * 50 + "q" * 500, "yes")]
+    tree = batches.Tree(tuple(range(7)), 50, 0)
+    parts = list(batches.bounded(tree, rows, 100))
+    assert [index for part in parts for index in part.rows] == list(range(7))
+    assert [len(part.rows) for part in parts] == [3, 3, 1]
+    assert all(batches.tokens(part, rows) <= 100 for part in parts[:-1])
+    assert list(batches.bounded(tree, rows, 10_000)) == [tree]
+
+
 def test_no_rows_make_no_groups() -> None:
     assert batches.groups([]) == []
