@@ -9,13 +9,14 @@ JSON Schema says.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 
 from .errors import GrammarRefused
-from .number_ranges import integers, numbers
+from .number_ranges import numbers
 from .patterns import regex_to_grammar
+from .schema_apart import apart
 from .schema_merge import merged
+from .schema_numbers import Impossible, read_count, read_number
 from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
 
 MAX_BYTES = 200_000
@@ -36,10 +37,6 @@ REFUSED = (
     "not", "if", "then", "else", "contains", "propertyNames", "patternProperties", "dependentRequired", "dependencies",
     "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
 )  # fmt: skip
-
-
-class _Impossible(Exception):
-    """Nothing satisfies this part; an alternative or optional property around it may still do."""
 
 
 class _TooLarge(Exception):
@@ -63,7 +60,7 @@ def read_schema(schema: Any, where: str = "schema") -> tuple[Shape, float]:
             return reader.shape(schema, where, 0), reader.seconds
         except _TooLarge:
             continue
-        except _Impossible as error:
+        except Impossible as error:
             raise GrammarRefused(f"Nothing can satisfy {error}.") from error
         except (TypeError, AttributeError, ValueError) as error:  # a keyword's value of a wrong kind
             raise GrammarRefused(f"{where} is malformed: {error}") from error
@@ -88,7 +85,7 @@ class _Reader:
         if schema is True or schema == {}:
             return self._free(FREE_DEPTH)
         if schema is False:
-            raise _Impossible(f"{where}: it is false")
+            raise Impossible(f"{where}: it is false")
         if not isinstance(schema, dict):
             raise GrammarRefused(f"{where} is {schema!r}; a JSON Schema is an object.")
         if used := [key for key in REFUSED if key in schema]:
@@ -130,7 +127,7 @@ class _Reader:
             case "string":
                 return self._text(schema, where)
             case "integer" | "number":
-                return _number(kind, schema, where)
+                return read_number(kind, schema, where)
             case "boolean":
                 return Words(("true", "false"))
             case "null":
@@ -143,18 +140,18 @@ class _Reader:
         if not isinstance(properties, dict) or not _strings(required):
             raise GrammarRefused(f"{where}: properties is an object of schemas and required a list of names.")
         extra = schema.get("additionalProperties", True)
-        least, most = _count(schema, "minProperties", 0, where), _count(schema, "maxProperties", None, where)
+        least, most = read_count(schema, "minProperties", 0, where), read_count(schema, "maxProperties", None, where)
         if not properties and not required:
             return self._map(schema, extra, least, most, where, depth)
         if missing := [name for name in required if name not in properties]:
             if extra is False:
-                raise _Impossible(f"{where}: {missing[0]!r} is required but no property, and no others are allowed")
+                raise Impossible(f"{where}: {missing[0]!r} is required but no property, and no others are allowed")
             properties = properties | dict.fromkeys(missing, extra)
         shapes: list[Property] = []
         for name, part in properties.items():
             try:
                 shape = self.shape(part, f"{where}.{name}", depth + 1)
-            except _Impossible:
+            except Impossible:
                 if name in required:
                     raise
                 continue  # it may not be there, then
@@ -165,7 +162,7 @@ class _Reader:
     def _map(self, schema: dict, extra: Any, least: int, most: int | None, where: str, depth: int) -> Shape:
         if extra is False or most == 0 or "properties" in schema and "additionalProperties" not in schema:
             if least:
-                raise _Impossible(f"{where}: it needs {least} properties but may have none")
+                raise Impossible(f"{where}: it needs {least} properties but may have none")
             return Object(())
         value = self._free(FREE_DEPTH - 1) if extra is True else self.shape(extra, f"{where}.*", depth + 1)
         return Map(value, least, min(LONGEST_ARRAY, LONGEST_ARRAY if most is None else most))
@@ -174,13 +171,13 @@ class _Reader:
         items, first = schema.get("items", True), schema.get("prefixItems", [])
         if isinstance(items, list):  # the form before 2020
             items, first = schema.get("additionalItems", True), items
-        least, most = _count(schema, "minItems", 0, where), _count(schema, "maxItems", None, where)
+        least, most = read_count(schema, "minItems", 0, where), read_count(schema, "maxItems", None, where)
         if len(first) > LONGEST_ARRAY:
             raise _TooLarge
         shapes = [self.shape(part, f"{where}[{i}]", depth + 1) for i, part in enumerate(first)]
         try:
             item = None if items is False else self.shape(items, f"{where}[]", depth + 1)
-        except _Impossible:
+        except Impossible:
             item = None
         most = LONGEST_ARRAY if most is None else most
         if item is None:
@@ -190,13 +187,13 @@ class _Reader:
             if least > 1:
                 raise GrammarRefused(f"{where} wants {least} different items; a grammar cannot compare them.")
         if least > most or least > LONGEST_ARRAY:
-            raise _Impossible(f"{where}: it needs {least} items but may have {min(most, LONGEST_ARRAY)}")
+            raise Impossible(f"{where}: it needs {least} items but may have {min(most, LONGEST_ARRAY)}")
         return Array(item, least, min(most, max(LONGEST_ARRAY, least)), tuple(shapes[:most]))
 
     def _text(self, schema: dict, where: str) -> Text:
-        shortest, longest = _count(schema, "minLength", 0, where), _count(schema, "maxLength", None, where)
+        shortest, longest = read_count(schema, "minLength", 0, where), read_count(schema, "maxLength", None, where)
         if longest is not None and longest < shortest:
-            raise _Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
+            raise Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
         if shortest > SHORTEST_TEXT:
             raise GrammarRefused(f"{where} has minLength {shortest}; up to {SHORTEST_TEXT} can guide an answer.")
         pattern = schema.get("pattern")
@@ -217,12 +214,12 @@ class _Reader:
         self._spend(ENUM_SECONDS * len(values))
         fitting = [value for value in values if _fits(value, schema)]
         if not fitting:
-            raise _Impossible(f"{where}: no enum value has the type {schema.get('type')!r}")
+            raise Impossible(f"{where}: no enum value has the type {schema.get('type')!r}")
         return Words(tuple(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in fitting)))
 
     def _alternatives(self, schema: dict, key: str, where: str, depth: int) -> Shape:
         options = [self._resolved(option, where) for option in _list(schema, key, where)]
-        if key == "oneOf" and not _apart(options):
+        if key == "oneOf" and not apart(options):
             raise GrammarRefused(f"{where} uses oneOf with alternatives that may overlap; use anyOf.")
         rest = {name: value for name, value in schema.items() if name != key}
 
@@ -236,17 +233,17 @@ class _Reader:
         for read in readers:
             try:
                 shapes.append(read())
-            except _Impossible as error:
+            except Impossible as error:
                 reason = error
         if not shapes:
-            raise reason or _Impossible(f"{where}: it has no alternatives")
+            raise reason or Impossible(f"{where}: it has no alternatives")
         shapes = list(dict.fromkeys(shapes))
         return shapes[0] if len(shapes) == 1 else Either(tuple(shapes))
 
     def _reference(self, schema: dict, where: str, depth: int) -> Shape:
         pointer = schema["$ref"]
         if self._open.count(pointer) > self._recursions:
-            raise _Impossible(f"{where}: it contains itself without end")
+            raise Impossible(f"{where}: it contains itself without end")
         target = self._target(pointer, where)
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         self._open.append(pointer)
@@ -261,7 +258,7 @@ class _Reader:
             if not (isinstance(schema, dict) and set(schema) == {"$ref"}):
                 return schema
             schema = self._target(schema["$ref"], where)
-        raise _Impossible(f"{where}: its references lead nowhere")
+        raise Impossible(f"{where}: its references lead nowhere")
 
     def _target(self, pointer: Any, where: str) -> Any:
         if not isinstance(pointer, str) or not pointer.startswith("#"):
@@ -295,57 +292,17 @@ def _implied(schema: dict) -> str:
     return next((kind for kind, keys in hints.items() if any(key in schema for key in keys)), "any")
 
 
-def _number(kind: str, schema: dict, where: str) -> Number:
-    low, high = _bound(schema, "minimum", where), _bound(schema, "maximum", where)
-    over, under = _bound(schema, "exclusiveMinimum", where), _bound(schema, "exclusiveMaximum", where)
-    step = _bound(schema, "multipleOf", where)
-    if step is not None and (step != 1 if kind == "integer" else True):
-        if step != 1:
-            raise GrammarRefused(f"{where} has multipleOf {step}; only 1 can guide an answer.")
-        kind = "integer"
-    tiny = Decimal(1) if kind == "integer" else Decimal("0.001")
-    if over is not None:
-        low = max(low if low is not None else over, _next(over, tiny, kind))
-    if under is not None:
-        high = min(high if high is not None else under, -_next(-under, tiny, kind))
-    expression = integers(low, high) if kind == "integer" else numbers(low, high)
-    if not expression:
-        raise _Impossible(f"{where}: no {kind} lies between its bounds")
-    return Number(expression)
-
-
-def _next(bound: Decimal, step: Decimal, kind: str) -> Decimal:
-    """The smallest allowed number above an exclusive bound."""
-    return bound.to_integral_value("ROUND_FLOOR") + 1 if kind == "integer" else bound + step
-
-
-def _bound(schema: dict, key: str, where: str) -> Decimal | None:
-    value = schema.get(key)
-    if value is None or isinstance(value, bool):  # draft 4 had booleans for exclusive bounds
-        return None
-    if not isinstance(value, int | float):
-        raise GrammarRefused(f"{where} has {key} {str(value)[:100]!r}, which is no number.")
-    return Decimal(str(value))
-
-
-def _count(schema: dict, key: str, default: int | None, where: str) -> Any:
-    value = schema.get(key, default)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise GrammarRefused(f"{where} has {key} {value!r}; it is a number of 0 or more.")
-    return value
-
-
 def _counted(shapes: list[Property], least: int, most: int | None, where: str) -> tuple[Property, ...]:
     """Properties so chosen that their number lies between minProperties and maxProperties."""
     needed = [one for one in shapes if one.required]
     if most is not None and len(shapes) > most:
         if len(needed) > most:
-            raise _Impossible(f"{where}: {len(needed)} properties are required and {most} allowed")
+            raise Impossible(f"{where}: {len(needed)} properties are required and {most} allowed")
         spare = most - len(needed)
         optional = [one for one in shapes if not one.required][:spare]
         shapes = [one for one in shapes if one.required or one in optional]
     if least > len(shapes):
-        raise _Impossible(f"{where}: it needs {least} properties and has {len(shapes)}")
+        raise Impossible(f"{where}: it needs {least} properties and has {len(shapes)}")
     missing = least - len(needed)
     chosen = []
     for one in shapes:
@@ -368,36 +325,6 @@ def _fits(value: Any, schema: dict) -> bool:
         kind = "integer"
     kinds = kinds if isinstance(kinds, list) else [kinds]
     return kind in kinds or kind == "integer" and "number" in kinds or "any" in kinds
-
-
-def _apart(options: list) -> bool:
-    """Whether alternatives plainly exclude each other: by type, or by different constants of one property."""
-    kinds = [option.get("type") if isinstance(option, dict) else None for option in options]
-    simple = [kind for kind in kinds if isinstance(kind, str)]
-    if len(simple) == len(options) and len(set(simple)) == len(simple) and set(simple) != {"integer", "number"}:
-        return not {"integer", "number"} <= set(simple)
-    constants = [_constants(option) for option in options]
-    shared = set.intersection(*(set(one) for one in constants)) if constants else set()
-    return any(_disjoint([one[name] for one in constants]) for name in shared)
-
-
-def _constants(option: Any) -> dict[str, set[str]]:
-    """Required properties with a const or enum, and their values; "" stands for the value itself."""
-    if not isinstance(option, dict):
-        return {}
-    found = {}
-    named = {
-        name: part for name, part in (option.get("properties") or {}).items() if name in option.get("required", [])
-    }
-    for name, part in {**named, "": option}.items():
-        if isinstance(part, dict) and ("const" in part or isinstance(part.get("enum"), list)):
-            values = [part["const"]] if "const" in part else part["enum"]
-            found[name] = {json.dumps(value, sort_keys=True) for value in values}
-    return found
-
-
-def _disjoint(sets: list[set[str]]) -> bool:
-    return sum(len(one) for one in sets) == len(set.union(*sets))
 
 
 def _constrains(rest: dict) -> bool:
