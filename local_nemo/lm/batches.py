@@ -97,6 +97,20 @@ def chunks(groups: list[Group], size: int) -> Iterator[Tree]:
         yield from _cut(group.rows, group.shared, number, size)
 
 
+def bounded(tree: Tree, rows: list[EncodedRow], limit: int) -> Iterator[Tree]:
+    """The tree in parts of at most `limit` tokens, as far as single rows allow: activations need memory by the token."""
+    part: list[int] = []
+    size = tree.shared
+    for index in tree.rows:
+        own = len(rows[index].ids) - tree.shared
+        if part and size + own > limit:
+            yield replace(tree, rows=tuple(part))
+            part, size = [], tree.shared
+        part.append(index)
+        size += own
+    yield replace(tree, rows=tuple(part))
+
+
 def tokens(tree: Tree, rows: list[EncodedRow]) -> int:
     """How many tokens the tree computes."""
     return tree.shared + sum(len(rows[index].ids) - tree.shared for index in tree.rows)

@@ -28,6 +28,7 @@ from local_nemo.lm.schedule import Schedule, make_optimizer, warmup_steps
 
 CHECKPOINT_SECONDS = 20.0
 CACHE_BYTES = 1 << 30
+TREE_TOKENS = 1024  # rows are computed together up to this length: half a gigabyte of activations
 MAX_GRADIENT_NORM = 1.0
 VALIDATION_ROWS_TOGETHER = 8
 PATIENCE_EPOCHS = 10
@@ -153,7 +154,10 @@ class _Trainer:
             betas=(asked.adam_beta1, asked.adam_beta2),
             weight_decay=asked.weight_decay,
         )
-        self.caches = {id(each): HiddenCache(CACHE_BYTES // 2) for each in (rows, validation)}
+        self.caches = {
+            id(rows): HiddenCache(CACHE_BYTES // 2 if self.total > self.per_epoch else 0),
+            id(validation): HiddenCache(CACHE_BYTES // 2 if self.total > asked.validation_interval(len(rows)) else 0),
+        }  # what is computed once only is not kept
         self.progress = Progress()
         self.should_stop: Callable[[], bool] = lambda: False
         torch.manual_seed(asked.seed)
@@ -223,7 +227,7 @@ class _Trainer:
         self.model.train()
         answer_tokens = sum(self.rows[index].answer_tokens for tree in batch for index in tree.rows)
         total = 0.0
-        for tree in batch:
+        for tree in (part for tree in batch for part in batches.bounded(tree, self.rows, TREE_TOKENS)):
             logits, tensors = self._logits(tree, self.rows)
             loss = nn.functional.cross_entropy(logits, tensors.targets, reduction="sum") / answer_tokens
             loss.backward()
