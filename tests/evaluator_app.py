@@ -32,6 +32,7 @@ from tests.store_app import ServedNames, StoreServices, open_services
 
 REPO = "ns/rows"
 FILE = "testing/rows.jsonl"
+PATIENCE_S = 120  # a busy machine is slow, and that is no failure
 TERMINAL = ("completed", "failed", "cancelled")
 
 
@@ -89,7 +90,7 @@ class Client:
     def job(self, job_id: str) -> dict[str, Any]:
         return self.call("GET", f"jobs/{job_id}").json()
 
-    def until(self, job_id: str, true: Callable[[dict], bool], seconds: float = 30) -> dict[str, Any]:
+    def until(self, job_id: str, true: Callable[[dict], bool], seconds: float = PATIENCE_S) -> dict[str, Any]:
         """The job once `true(job)`; fails with the job after `seconds`."""
         deadline = time.monotonic() + seconds
         while not true(job := self.job(job_id)):
@@ -97,7 +98,7 @@ class Client:
             time.sleep(0.02)
         return job
 
-    def finished(self, job_id: str, status: str = "completed", seconds: float = 30) -> dict[str, Any]:
+    def finished(self, job_id: str, status: str = "completed", seconds: float = PATIENCE_S) -> dict[str, Any]:
         """The job once it has ended, which must be in this status."""
         job = self.until(job_id, lambda job: job["status"] in TERMINAL, seconds)
         assert job["status"] == status, job["status_details"]
