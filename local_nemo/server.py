@@ -11,12 +11,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import uvicorn
 
@@ -30,10 +31,20 @@ class CannotStart(RuntimeError):
     """The server can't run as asked; the text says why and what to do."""
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code. Raises `CannotStart`."""
+def serve(settings: Settings) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, which end the process. Raises `CannotStart`."""
     for number in (signal.SIGTERM, signal.SIGINT):  # unwinds the stack below, also when uvicorn raises it anew
         signal.signal(number, _exit)
+    with suppress(SystemExit):
+        _serve(settings)
+    # Everything is stored and stopped. A model may still be loading in native threads, which crash when the interpreter
+    # is taken down under them; so it is not.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _serve(settings: Settings) -> None:
     with ExitStack() as exits:
         exits.enter_context(lock_state(settings.state))
         listener = exits.enter_context(bind(settings))
@@ -49,7 +60,6 @@ def serve(settings: Settings) -> int:
         config = uvicorn.Config(create_app(services), log_config=None, access_log=False, timeout_graceful_shutdown=3)
         print(f"local_nemo serves {settings.url} (pid {os.getpid()}, state {settings.state})", flush=True)
         uvicorn.Server(config).run(sockets=[listener])
-    return 0
 
 
 def build(settings: Settings):  # -> Services; imported late so that `stop` needs neither torch nor the engine
