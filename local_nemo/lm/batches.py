@@ -98,7 +98,7 @@ def chunks(groups: list[Group], size: int) -> Iterator[Tree]:
 
 
 def bounded(tree: Tree, rows: list[EncodedRow], limit: int) -> Iterator[Tree]:
-    """The tree in parts of at most `limit` tokens, as far as single rows allow: activations need memory by the token."""
+    """The tree in parts of at most `limit` tokens where single rows allow it: activations need memory by the token."""
     part: list[int] = []
     size = tree.shared
     for index in tree.rows:

@@ -227,8 +227,8 @@ class _Trainer:
         self.model.train()
         answer_tokens = sum(self.rows[index].answer_tokens for tree in batch for index in tree.rows)
         total = 0.0
-        for tree in (part for tree in batch for part in batches.bounded(tree, self.rows, TREE_TOKENS)):
-            logits, tensors = self._logits(tree, self.rows)
+        for part in (part for tree in batch for part in batches.bounded(tree, self.rows, TREE_TOKENS)):
+            logits, tensors = self._logits(part, self.rows)
             loss = nn.functional.cross_entropy(logits, tensors.targets, reduction="sum") / answer_tokens
             loss.backward()
             total += loss.item()
