@@ -69,7 +69,6 @@ def test_pass_1_saved_the_figures_that_its_ignored_cells_made(reader: tuple[Path
         for score in ("function_name_accuracy", "function_name_and_args_accuracy"):
             low, high = RECORDED["evaluation"][model]["ci95"][score]
             assert low <= evaluation[model][score] <= high, f"{model} {score} left its recorded 95 % interval"
-    assert evaluation["customized"]["function_name_accuracy"] >= 0.85
     guard, recorded = metrics["guardrails"], RECORDED["guardrails"]
     assert guard == recorded, "the guardrails figures are deterministic"
 

@@ -16,7 +16,7 @@ from helpers import data
 from tests import stories
 from tests.conftest import RunningServer
 
-ROWS, TEST_ROWS = 200, 40
+ROWS, TEST_ROWS = 120, 24
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,11 @@ def shuffled(server: RunningServer, rows: dict) -> dict:
 
 
 def weights(server: RunningServer, job: dict) -> bytes:
-    endpoint = server.url + "/v1/hf"
-    path = hf_hub_download(job["output_model"], "adapter_model.safetensors", endpoint=endpoint, token="token")
+    """The adapter's file: repository `ns/name`, the version after "@" is its revision."""
+    repo, version = job["output_model"].split("@")
+    path = hf_hub_download(
+        repo, "adapter_model.safetensors", revision=version, endpoint=server.url + "/v1/hf", token="token"
+    )
     with open(path, "rb") as file:
         return file.read()
 
