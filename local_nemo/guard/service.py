@@ -51,6 +51,8 @@ class Guard:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guard", daemon=True)
         self._workers = ThreadPoolExecutor(WORKERS, "guard-model")
+        self._compiler = ThreadPoolExecutor(1, "guard-compile", initializer=self._give_a_loop)
+        self._compiler_loop = asyncio.new_event_loop()
         self._compiled: OrderedDict[str, asyncio.Future[CompiledRails]] = OrderedDict()
 
     def start(self) -> None:
@@ -69,9 +71,17 @@ class Guard:
     def stop(self) -> None:
         """End the thread; a check that still runs becomes unreadable for its caller."""
         self._workers.shutdown(wait=False, cancel_futures=True)
+        self._compiler.shutdown(wait=True, cancel_futures=True)
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
+        for loop in (self._loop, self._compiler_loop):
+            if not loop.is_running():
+                loop.close()
+
+    def _give_a_loop(self) -> None:
+        """The library wants an event loop in a thread that compiles, and would never close one of its own."""
+        asyncio.set_event_loop(self._compiler_loop)
 
     def read_config(self, data: Any) -> ConfigData:
         """A usable configuration with its defaults filled in. Raises `ConfigError`."""
@@ -182,7 +192,7 @@ class Guard:
 
         name = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
         if name not in self._compiled:
-            self._compiled[name] = self._loop.run_in_executor(None, CompiledRails, config, self.way_to)
+            self._compiled[name] = self._loop.run_in_executor(self._compiler, CompiledRails, config, self.way_to)
             while len(self._compiled) > COMPILED_KEPT:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(name)
