@@ -48,7 +48,8 @@ def live() -> dict[str, str]:
 def ready(services: Context) -> Response:
     if services.engine.ready:
         return JSONResponse({"object": "health-response", "message": "Service is ready."})
-    return JSONResponse({"object": "health-response", "message": "Service is not ready: the model is loading."}, 503)
+    reason = services.engine.failure or "the model is loading"
+    return JSONResponse({"object": "health-response", "message": f"Service is not ready: {reason}."}, 503)
 
 
 @router.get("/v1/metrics", summary="Counters in Prometheus' text format", response_class=PlainTextResponse)
@@ -103,8 +104,9 @@ async def _finished(request: Request, generations: list[Generation], shape: Any)
 
 
 async def _left(request: Request) -> None:
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.5)
+    """Wait until the client closes the connection (its body was read before)."""
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
 
 
 def _stream(events: AsyncIterator[dict[str, Any]]) -> StreamingResponse:

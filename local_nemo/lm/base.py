@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from local_nemo.settings import LOOPBACK_HOSTS
 
 from .derived import derived_folder, file_sha256, fingerprint
 from .errors import BaseModelUnavailable
@@ -57,6 +60,18 @@ def open_base(reference: str, name: str, cache: Path) -> Base:
         next_step = f"use {BUNDLED!r}, an existing folder or a hub id such as 'owner/name'"
         raise BaseModelUnavailable(reference, "there is no such folder", next_step)
     return _hub(reference, name)
+
+
+def refuse_foreign_hub(reference: str, allowed_hosts: tuple[str, ...]) -> None:
+    """Raise BaseModelUnavailable if `reference` is a hub id and the hub's host is neither loopback nor allowed."""
+    if reference == BUNDLED or Path(reference).expanduser().is_dir():
+        return
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname or ""
+    if host not in (*LOOPBACK_HOSTS, *allowed_hosts):
+        next_step = f"give a folder, or start local_nemo with LOCAL_NEMO_ALLOWED_HOSTS={host}"
+        raise BaseModelUnavailable(reference, f"it is no folder, and this server may not call {host}", next_step)
 
 
 def load_model(base: Base) -> PreTrainedModel:

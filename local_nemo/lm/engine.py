@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import chat
+from .base import refuse_foreign_hub
 from .chat import ChatRequest, CompletionRequest
 from .errors import EngineStopped, LanguageModelError, ModelNotServed
 from .generation import Completion, Generation
@@ -64,6 +65,11 @@ class Engine:
     @property
     def ready(self) -> bool:
         return self._loaded.done() and not self._stopped and self._loaded.exception() is None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the base model could not be loaded, if it could not."""
+        return str(self._loaded.exception()) if self._loaded.done() and self._loaded.exception() else None
 
     def start(self) -> None:
         """Begin to load the base model; returns at once."""
@@ -123,7 +129,11 @@ class Engine:
             self._mounted[card.id] = _Mounted(card, respond)
 
     def load_base(self, name: str, reference: str) -> None:
-        """Load a further base model (folder or hub id) and serve it as `name`. Raises BaseModelUnavailable."""
+        """Load a further base model (folder or hub id) and serve it as `name`.
+
+        Raises BaseModelUnavailable, also when the hub is no host that the settings allow the server to call.
+        """
+        refuse_foreign_hub(reference, self._settings.allowed_hosts)
         model = LocalModel(prepared(reference, name, self._settings.cache), self._settings.threads)
         with self._lock:
             if not self._stopped:

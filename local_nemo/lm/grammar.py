@@ -58,6 +58,11 @@ class Guide:
         tags = [Config.Tag(call.begin, Config.EBNF(call.grammar), "}" + END) for call in self.calls]
         return Config(compound_grammar=Config.TriggeredTags([START], tags, stop_after_first=self.single))
 
+    @property
+    def has_json(self) -> bool:
+        """Whether the answer may hold JSON whose strings are to be watched."""
+        return self.shape is not None or bool(self.calls)
+
     @cached_property
     def limits(self) -> frozenset[int]:
         """Lengths beyond which some string in the answer must not grow."""

@@ -93,7 +93,6 @@ class LocalModel:
             prepared.prompt,
             prepared.max_tokens,
             configure,
-            adapter=None if model == self.name else model,
             tokenizer=self._tokenizer,
             stops=sampling.stop,
             keep_logprobs=sampling.logprobs,
@@ -108,7 +107,7 @@ class LocalModel:
             self._runner.wake()
 
         task.generation = Generation(finish, cancel)
-        self._runner.submit(task)
+        self._runner.submit(task, None if model == self.name else model)
         return task.generation
 
 

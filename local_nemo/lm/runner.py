@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from .ir import without_telemetry
 from .prepare import Prepared
 from .served import AdapterFile
 from .task import Task
+
+if TYPE_CHECKING:
+    from openvino_genai import AdapterConfig, ContinuousBatchingPipeline
 
 log = logging.getLogger("local_nemo.engine")
 MAX_QUEUE = 128  # running and waiting; past it a caller is told to come back
@@ -44,6 +47,13 @@ class Counts:
     completion_tokens: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class AppliedAdapter:
+    """An adapter in memory, as the pipeline takes it; two are never equal, even of one name."""
+
+    config: AdapterConfig
+
+
 class Runner:
     """Owns a pipeline. `submit` from any thread; everything else happens in the runner's own."""
 
@@ -52,9 +62,8 @@ class Runner:
         self._wake = threading.Condition()
         self._waiting: list[Task] = []
         self._running: list[Task] = []
-        self._adapters: dict[str, AdapterFile] = {}
-        self._loaded: dict[Path, object] = {}  # safetensors file -> openvino_genai.Adapter
-        self._current: str | None = None  # the adapter that the pipeline applies; None is the base
+        self._adapters: dict[str, AppliedAdapter] = {}
+        self._current: AppliedAdapter | None = None  # what the pipeline applies now; None is the base
         self._stopping = False
         self._next_id = 0
         self.counts = Counts()
@@ -74,15 +83,19 @@ class Runner:
     def adapters(self) -> list[str]:
         return list(self._adapters)
 
-    def submit(self, task: Task) -> None:
-        """Queue a task. Raises Busy when the queue is full, EngineStopped, or ModelNotServed for an unknown adapter."""
+    def submit(self, task: Task, adapter: str | None) -> None:
+        """Queue a task for an adapter (None is the base).
+
+        Raises Busy when the queue is full, EngineStopped, or ModelNotServed for an unknown adapter.
+        """
         with self._wake:
             if self._stopping:
                 raise EngineStopped("The engine is shutting down.")
             if len(self._waiting) + len(self._running) >= MAX_QUEUE:
                 raise Busy(retry_after=5)
-            if task.adapter is not None and task.adapter not in self._adapters:
-                raise ModelNotServed(task.adapter, self.adapters)
+            if adapter is not None and adapter not in self._adapters:
+                raise ModelNotServed(adapter, self.adapters)
+            task.adapter = None if adapter is None else self._adapters[adapter]
             task.submitted = self._clock()
             self._waiting.append(task)
             self._wake.notify()
@@ -93,17 +106,19 @@ class Runner:
             self._wake.notify()
 
     def add_adapter(self, name: str, file: AdapterFile) -> None:
+        """Read an adapter into memory; requests from now on get it under this name."""
+        import openvino_genai as genai
+
+        adapter = AppliedAdapter(genai.AdapterConfig([(genai.Adapter(file.weights), file.scale)]))
         with self._wake:
-            self._adapters[name] = file
+            self._adapters[name] = adapter
 
     def remove_adapter(self, name: str) -> None:
         """Forget an adapter: its waiting requests fail, running ones finish, its memory is freed."""
         with self._wake:
-            file = self._adapters.pop(name, None)
-            gone = [task for task in self._waiting if task.adapter == name]
-            self._waiting = [task for task in self._waiting if task.adapter != name]
-            if file:
-                self._loaded.pop(file.weights, None)
+            adapter = self._adapters.pop(name, None)
+            gone = [task for task in self._waiting if adapter is not None and task.adapter is adapter]
+            self._waiting = [task for task in self._waiting if task not in gone]
         for task in gone:
             task.generation.fail(ModelNotServed(name, self.adapters))
 
@@ -114,7 +129,7 @@ class Runner:
             self._wake.notify()
         self._thread.join(timeout)
 
-    def _open(self):
+    def _open(self) -> ContinuousBatchingPipeline:
         without_telemetry()
         import openvino_genai as genai
 
@@ -164,7 +179,7 @@ class Runner:
         """Let waiting tasks of the current adapter join, or switch when the batch has run empty."""
         with self._wake:
             now = self._clock()
-            others = [task for task in self._waiting if task.adapter != self._current]
+            others = [task for task in self._waiting if task.adapter is not self._current]
             closed = any(now - task.submitted > PATIENCE for task in others)
             if self._running and closed or not self._waiting:
                 return
@@ -174,7 +189,7 @@ class Runner:
             self._switch(wanted)
         with self._wake:
             room = MAX_RUNNING - len(self._running)
-            joining = [task for task in self._waiting if task.adapter == self._current][:room]
+            joining = [task for task in self._waiting if task.adapter is self._current][:room]
             self._waiting = [task for task in self._waiting if task not in joining]
         for task in joining:
             self._begin(task)
@@ -186,25 +201,20 @@ class Runner:
         self._next_id += 1
         task.begin(self._pipeline, self._next_id)
 
-    def _switch(self, adapter: str | None) -> None:
-        if adapter == self._current:
+    def _switch(self, adapter: AppliedAdapter | None) -> None:
+        if adapter is self._current:
             return
         while self._pipeline.has_non_finished_requests():
             self._pipeline.step()  # requests that were cancelled leave with the next step
         self._apply(self._pipeline, adapter)
         self._current = adapter
 
-    def _apply(self, pipeline, adapter: str | None) -> None:
+    def _apply(self, pipeline: ContinuousBatchingPipeline, adapter: AppliedAdapter | None) -> None:
         import openvino
         import openvino_genai as genai
 
         config = genai.GenerationConfig(max_new_tokens=1, eos_token_id=0, apply_chat_template=False)
-        config.adapters = genai.AdapterConfig()
-        file = self._adapters.get(adapter) if adapter is not None else None
-        if file:
-            if file.weights not in self._loaded:
-                self._loaded[file.weights] = genai.Adapter(file.weights)
-            config.adapters = genai.AdapterConfig([(self._loaded[file.weights], file.scale)])
+        config.adapters = genai.AdapterConfig() if adapter is None else adapter.config
         pipeline.generate([openvino.Tensor(np.zeros((1, 1), np.int64))], [config])
 
     def _deliver(self) -> None:

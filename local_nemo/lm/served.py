@@ -37,7 +37,7 @@ class BadAdapter(ValueError):
     """An adapter folder that cannot be served on this base model; the text says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # the same path may hold another adapter later
 class AdapterFile:
     """Where an adapter's matrices are and by how much they are multiplied."""
 

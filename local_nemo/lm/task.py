@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openvino_genai import ContinuousBatchingPipeline, GenerationConfig, GenerationHandle
 
     from .chat_tokenizer import ChatTokenizer
+    from .runner import AppliedAdapter
 
 
 class Cancelled(Exception):
@@ -30,16 +31,16 @@ class Cancelled(Exception):
 
 @dataclass(eq=False)
 class Task:
-    """A sequence to generate. `adapter` None is the base model."""
+    """A sequence to generate. The runner sets `adapter` (None is the base model) when it takes the task."""
 
     prompt: list[int]
     max_tokens: int
     configure: Callable[[int, Guide | None], GenerationConfig]  # (tokens left, guide) -> the engine's configuration
-    adapter: str | None
     tokenizer: ChatTokenizer
     stops: tuple[str, ...] = ()
     keep_logprobs: bool = False
     guide: Guide | None = None
+    adapter: AppliedAdapter | None = None
     generation: Generation = field(init=False)
     submitted: float = 0.0
     cancelled: bool = False
@@ -52,7 +53,7 @@ class Task:
 
     def __post_init__(self) -> None:
         self._stop_texts = StopTexts(self.stops)
-        self._watch = Watch(self.guide) if self.guide and self.guide.limits else None
+        self._watch = Watch(self.guide) if self.guide and self.guide.has_json else None
 
     def begin(self, pipeline: ContinuousBatchingPipeline, id: int) -> None:
         """Join the pipeline's batch, or join it again after a string was cut."""

@@ -16,6 +16,9 @@ from helpers import data
 from tests import stories
 from tests.conftest import RunningServer
 
+# Not run by `make test` yet: written, and never run to its end on a quiet machine.
+pytestmark = pytest.mark.skip(reason="not yet proven on a quiet machine; remove this line to run it")
+
 ROWS, TEST_ROWS = 120, 24
 
 
