@@ -164,8 +164,8 @@ def _integrity(config: ModuleType, platform: Platform) -> Row:
     for path, repo_type in (("/v1/datasets", "dataset"), ("/v1/models", "model")):
         for entity in platform.nemo.pages(path, params=query):
             artifact = entity.get("artifact") or {}
-            if artifact.get("status") == "created":
-                continue  # its training is under way
+            if artifact.get("status") in ("created", "upload_failed"):
+                continue  # its training is under way, or did not end with a model
             url = entity.get("files_url") or artifact.get("files_url") or ""
             repo, _, revision = url.removeprefix("hf://").removeprefix("datasets/").partition("@")
             if repo.count("/") != 1:
