@@ -37,6 +37,10 @@ def variables_of(template: str) -> set[str]:
     """The variables that a template uses. Raises ValueError when it is too long, malformed or uses too much."""
     if len(template) > MAX_TEMPLATE:
         raise ValueError(f"the template has {len(template)} characters; the limit is {MAX_TEMPLATE}")
+    return meta.find_undeclared_variables(_checked_tree(template))
+
+
+def _checked_tree(template: str) -> nodes.Template:
     try:
         tree = ENVIRONMENT.parse(template)
     except TemplateSyntaxError as error:
@@ -49,7 +53,28 @@ def variables_of(template: str) -> set[str]:
             raise ValueError(f"the template uses {kind} (line {node.lineno}); allowed: text, variables, if, filters")
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
             raise ValueError(f"the template uses filter {node.name!r}; allowed: {', '.join(sorted(FILTERS))}")
-    return meta.find_undeclared_variables(tree)
+    return tree
+
+
+def always_shows(template: str, name: str) -> bool:
+    """Whether a template prints a variable whatever the values are: a mention in a condition shows nothing."""
+    return any(_shows(node, name) for node in _checked_tree(template).body)
+
+
+def _shows(node: nodes.Node, name: str) -> bool:
+    match node:
+        case nodes.Name():
+            return node.name == name
+        case nodes.Filter():
+            return node.node is not None and _shows(node.node, name)
+        case nodes.Output():
+            return any(_shows(child, name) for child in node.nodes)
+        case nodes.CondExpr():
+            return node.expr2 is not None and _shows(node.expr1, name) and _shows(node.expr2, name)
+        case nodes.If():
+            branches = [node.body, *(one.body for one in node.elif_), node.else_]
+            return all(any(_shows(child, name) for child in branch) for branch in branches)
+    return False
 
 
 def check_prompt(templates: list[str], flow: Flow) -> None:
@@ -60,5 +85,5 @@ def check_prompt(templates: list[str], flow: Flow) -> None:
     if unknown := used - flow.variables:
         names = ", ".join(sorted(unknown))
         raise ValueError(f"unknown template variable {names}; {flow.name} knows {', '.join(sorted(flow.variables))}")
-    if flow.shows not in used:
+    if not any(always_shows(template, flow.shows) for template in templates):
         raise ValueError(f"the template never shows {{{{ {flow.shows} }}}}, so {flow.name} would judge nothing")

@@ -48,8 +48,11 @@ def _line_field(field: str, words: Mapping[str, bool]) -> Callable[[str], bool |
 
 
 def _word(answer: str) -> bool | None:
-    found = {WORDS[word] for word in re.findall(r"\w+", answer.lower())[:2] if word in WORDS}
-    return found.pop() if len(found) == 1 else None
+    """The first word decides, unless the rest of its line takes it back ("no, not safe", "yes and no")."""
+    spoken = re.findall(r"[\w']+", next(iter(answer.strip().lower().splitlines()), ""))
+    found = {WORDS[word] for word in spoken if word in WORDS}
+    doubtful = any(word in ("not", "never") or word.endswith("n't") for word in spoken)
+    return found.pop() if spoken and spoken[0] in WORDS and len(found) == 1 and not doubtful else None
 
 
 SAFETY = {"safe": True, "unsafe": False}

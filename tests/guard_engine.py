@@ -1,0 +1,74 @@
+"""An engine for tests of the guard: serves functions as models, as the real one does with mounted models."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+from local_nemo.lm.generation import Completion, Generation
+
+SAFETY = "nvidia/llama-3.1-nemoguard-8b-content-safety"
+RAIL = "content safety check input $model=content_safety"
+OUTPUT_RAIL = "content safety check output $model=content_safety"
+SAYS_SAFE = '{"User Safety": "safe", "Response Safety": "safe"}'
+SAYS_UNSAFE = '{"User Safety": "unsafe", "Response Safety": "unsafe", "Safety Categories": "S1: Violence, S3: Fraud"}'
+
+
+class ScriptedEngine:
+    """`answers` maps a model's name to its text, or to a function of the messages; `asked` records what came."""
+
+    def __init__(self, **answers: str | Callable[[list[dict]], str]) -> None:
+        self.answers: dict[str, Any] = dict(answers)
+        self.asked: list[tuple[str, list[dict]]] = []
+
+    def mount(self, card: Any, respond: Callable[[list[dict], Mapping], str]) -> None:
+        self.answers.setdefault(card.id, lambda messages: respond(messages, {}))
+
+    def models(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(id=name, created=1) for name in self.answers]
+
+    def chat(self, request: Any) -> Generation:
+        self.asked.append((request.model, request.messages))
+        answer = self.answers[request.model]
+        text = answer(request.messages) if callable(answer) else answer
+        generation = Generation(lambda whole, reason: Completion(whole, (), reason, 3, 2), lambda: None)
+        for word in text.splitlines(keepends=True):
+            generation.add(word)
+        generation.end("stop")
+        return generation
+
+
+def never_answers(messages: list[dict]) -> str:
+    """A model that is stuck for longer than any test waits."""
+    return Future().result(timeout=60)
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    """The tutorial's configuration, with top-level fields replaced."""
+    template = [{"type": "system", "content": "Policy: S1: Violence."}, {"type": "user", "content": "{{ user_input }}"}]
+    return {
+        "models": [{"type": "content_safety", "engine": "nim", "model": SAFETY}],
+        "rails": {"input": {"flows": [RAIL]}, "dialog": {"single_call": {"enabled": False}}},
+        "prompts": [
+            {
+                "task": "content_safety_check_input $model=content_safety",
+                "messages": template,
+                "output_parser": "nemoguard_parse_prompt_safety",
+                "max_tokens": 50,
+            }
+        ],
+    } | changes
+
+
+def with_output_rail(**changes: Any) -> dict[str, Any]:
+    """The same with the answer checked, too."""
+    both = data()
+    both["rails"] = {"input": {"flows": [RAIL]}, "output": {"flows": [OUTPUT_RAIL]}}
+    template = [
+        {"type": "system", "content": "Policy: S1: Violence."},
+        {"type": "user", "content": "{{ user_input }}"},
+        {"type": "assistant", "content": "{{ bot_response }}"},
+    ]
+    task = "content_safety_check_output $model=content_safety"
+    both["prompts"].append({"task": task, "messages": template, "output_parser": "nemoguard_parse_response_safety"})
+    return both | changes
