@@ -22,6 +22,7 @@ from pathlib import Path
 
 INTERRUPTED = 3
 NICENESS = 5  # requests to the server come first
+VALIDATION_ROWS = 64  # a validation of more rows would take longer than the steps between two of them
 
 
 class Events:
@@ -57,7 +58,7 @@ def main(folder: Path) -> int:
 
 
 def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
-    from local_nemo.lm.rows import read_rows, split_rows
+    from local_nemo.lm.rows import read_rows, sample_rows, split_rows
 
     request = json.loads((folder / "request.json").read_text())
     given = {name: [(shown, Path(path)) for shown, path in files] for name, files in request["files"].items()}
@@ -77,11 +78,14 @@ def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
     hyperparameters = Hyperparameters.from_request(request["hyperparameters"], request["max_seq_length"])
     if not validation:
         rows, validation = split_rows(rows, seed=hyperparameters.seed)
+    given_validation, validation = len(validation), sample_rows(validation, VALIDATION_ROWS, seed=hyperparameters.seed)
     base = open_base(request["base"]["reference"], request["base"]["name"], Path(request["base"]["cache"]))
     per_epoch, total = hyperparameters.steps_per_epoch(len(rows)), hyperparameters.total_steps(len(rows))
     events.write(
         "started", rows=len(rows), validation_rows=len(validation), steps_per_epoch=per_epoch, total_steps=total
     )
+    if len(validation) < given_validation:
+        events.write("note", message=f"validates on {len(validation)} of {given_validation} rows, a seeded sample")
     try:
         result = train(
             load_model(base),

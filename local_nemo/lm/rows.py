@@ -81,6 +81,13 @@ def split_rows(rows: list[dict], *, seed: int, share: float = 0.1) -> tuple[list
     )
 
 
+def sample_rows(rows: list[dict], most: int, *, seed: int) -> list[dict]:
+    """All rows, or `most` of them chosen by seed, in their order."""
+    if len(rows) <= most:
+        return rows
+    return [rows[index] for index in sorted(random.Random(seed).sample(range(len(rows)), most))]
+
+
 def _read_file(name: str, path: Path, tools: list[dict] | None) -> Iterator[dict]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

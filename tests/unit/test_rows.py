@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local_nemo.lm.rows import BadRow, EncodedRow, encode_row, read_rows, split_rows
+from local_nemo.lm.rows import BadRow, EncodedRow, encode_row, read_rows, sample_rows, split_rows
 from tests.tiny_model import Tokenizer
 
 GOOD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
@@ -89,3 +89,12 @@ def test_a_tenth_validates_if_there_is_no_validation_file_and_the_seed_decides_w
 
 def test_encoded_rows_count_their_answer_tokens() -> None:
     assert EncodedRow((1, 2, 3, 4), 1).answer_tokens == 3
+
+
+def test_a_sample_of_rows_keeps_their_order_and_depends_on_the_seed() -> None:
+    rows = [{"prompt": str(n), "completion": "x"} for n in range(20)]
+    chosen = sample_rows(rows, 8, seed=1)
+    assert len(chosen) == 8
+    assert chosen == [row for row in rows if row in chosen]
+    assert chosen != sample_rows(rows, 8, seed=2)
+    assert sample_rows(rows, 20, seed=1) == rows
