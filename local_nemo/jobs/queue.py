@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from local_nemo.jobs.adapters import Adapters
 from local_nemo.jobs.plan import ensure_defaults
 from local_nemo.jobs.progress import Progress, read_events
@@ -30,6 +32,7 @@ WAITING, ACTIVE = ("created", "pending"), ("created", "pending", "running", "can
 POLL_SECONDS = 0.3
 STOP_SECONDS = 6.0
 SERVED_SECONDS = 120.0
+STORAGE_SECONDS = 5.0  # between two tries to store what cannot be stored now
 FRUITLESS_RESTARTS = 2  # of a worker that dies without getting further than its predecessor
 
 
@@ -95,9 +98,20 @@ class Jobs:
                 _Run(self, job["id"]).run()
             except NotFound:
                 log.warning("job %s is gone", job["id"])
+            except DBAPIError as error:  # a full disk, say: not even the failure could be stored
+                log.error("job %s waits until its progress can be stored again: %s", job["id"], error.orig)
+                self.pause(STORAGE_SECONDS)
             except Exception as error:  # one job's failure must not end the queue
                 log.exception("job %s failed", job["id"])
-                self._fail(job["id"], f"local_nemo could not run this job: {type(error).__name__}: {error}")
+                self._fail_when_possible(job["id"], f"local_nemo could not run this job: {_described(error)}")
+
+    def _fail_when_possible(self, job_id: str, reason: str) -> None:
+        """The queue goes on also where a failure cannot be stored: the job is tried again then."""
+        try:
+            self._fail(job_id, reason)
+        except DBAPIError as error:
+            log.error("the failure of job %s could not be stored: %s", job_id, error.orig)
+            self.pause(STORAGE_SECONDS)
 
     def _has_work(self) -> bool:
         return any(job["status"] in ACTIVE for job in self.entities.all(KIND))
@@ -185,16 +199,18 @@ class _Run:
 
     def _watch(self, worker: Worker) -> int:
         """Follow a worker to its end, passing on what it reports; ends it on a cancel or stop."""
-        self._note("TrainingJobRunning", f"process {worker.pid}")
         code = None
-        while code is None:
-            if self.jobs.stopping:
-                worker.interrupt(STOP_SECONDS)
-            elif self._status() == "cancelling":
-                worker.kill()
-            self._read_events()
-            code = worker.wait(POLL_SECONDS)
-        worker.close()
+        try:
+            self._note("TrainingJobRunning", f"process {worker.pid}")
+            while code is None:
+                if self.jobs.stopping:
+                    worker.interrupt(STOP_SECONDS)
+                elif self._status() == "cancelling":
+                    worker.kill()
+                self._read_events()
+                code = worker.wait(POLL_SECONDS)
+        finally:
+            worker.end()  # also when its progress could not be stored
         return code
 
     def _read_events(self) -> None:
@@ -249,6 +265,10 @@ class _Run:
 
     def _elapsed(self) -> float:
         return self.elapsed_before + time.monotonic() - self.began
+
+
+def _described(error: Exception) -> str:
+    return f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
 
 def _started(job: Entity) -> Entity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
+FULL_BYTES = 2**20  # a disk with less has no room for a checkpoint
 PATIENT = {"GOMP_SPINCOUNT": "10000"}  # a waiting thread spins for about 0.1 ms: longer ones starve a busy machine
 
 
@@ -93,8 +95,10 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
-    def close(self) -> None:
-        """Let go of the pipe once the process has ended."""
+    def end(self) -> None:
+        """Let go of a process that has ended; one that still runs is killed, its checkpoint stays."""
+        if self.wait(0) is None:
+            self.kill()
         if self._process.stdin:
             self._process.stdin.close()
 
@@ -107,5 +111,7 @@ def exit_reason(code: int, log: Path) -> str:
         return (
             f"The training process was killed, as the system does when memory runs out (last line of its log: {last})"
         )
+    if shutil.disk_usage(log.parent).free < FULL_BYTES:
+        return f"The training process could not write: the disk of the state folder is full (last line: {last})"
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"The training process {how} (last line of its log: {last})"
