@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
+
+from tests import faults
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,27 +34,38 @@ class RunningServer:
         return (self.state / "server.log").read_text(errors="replace")
 
 
-def start_server(state: Path, *options: str, env: dict[str, str] | None = None, seconds: float = 60) -> RunningServer:
-    """Start local_nemo on a free loopback port and wait until it answers; raises with its output if it ends first."""
+def start_server(
+    state: Path,
+    *options: str,
+    env: dict[str, str] | None = None,
+    within: Sequence[str] = (),
+    seconds: float = 60,
+) -> RunningServer:
+    """Start local_nemo on a free loopback port and wait until it answers; raises with its output if it ends first.
+
+    `within`: a command that becomes the rest of its arguments, such as `unshare`; the state folder is then as that sees
+    it.
+    """
     state.mkdir(parents=True, exist_ok=True)
     output = (state / "output.txt").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "local_nemo", "--port", "0", "--state", str(state), *options],
+        [*within, sys.executable, "-m", "local_nemo", "--port", "0", "--state", str(state), *options],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdout=output,
         stderr=subprocess.STDOUT,
     )
     output.close()
+    seen = Path(f"/proc/{process.pid}/root{state}") if within else state
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"local_nemo ended with {process.returncode}: {(state / 'output.txt').read_text()}")
-        if (state / "server.json").exists():
-            facts = json.loads((state / "server.json").read_text())
+        if (seen / "server.json").exists():
+            facts = json.loads((seen / "server.json").read_text())
             try:
                 requests.get(facts["url"] + "/health", timeout=2)
-                return RunningServer(facts["url"], state, process)
+                return RunningServer(facts["url"], seen, process)
             except (requests.ConnectionError, requests.Timeout):  # bound, but still starting
                 pass
         time.sleep(0.1)
@@ -86,6 +99,27 @@ def wait_until_ready(server: RunningServer, seconds: float = 240) -> None:
             return
         time.sleep(0.2)
     raise RuntimeError(f"NIM was not ready within {seconds} s; log: {server.log[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory):
+    """Starts servers on a tiny random model; see `tests.tiny_server`."""
+    from tests.tiny_server import TinyServers
+
+    return TinyServers(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_server(tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One of them for the whole session."""
+    running = tiny.start(tmp_path_factory.mktemp("tiny_server"))
+    yield running
+    stop_server(running)
+
+
+def pytest_sessionfinish() -> None:
+    if path := os.environ.get("FAULT_RECORD"):
+        faults.save(Path(path))
 
 
 @pytest.fixture(autouse=True)

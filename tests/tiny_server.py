@@ -3,6 +3,7 @@
 What is said about it is nonsense, so it is for tests of everything but quality: crashes, floods, odd requests.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,16 @@ class TinyServers:
             tiny_model(self.folder / "llama", "llama")
         return {"LOCAL_NEMO_BASE_MODEL": str(self.folder / "llama"), "LOCAL_NEMO_CACHE": str(self.folder / "cache")}
 
-    def start(self, state: Path, *options: str, env: dict[str, str] | None = None, ready: bool = True) -> RunningServer:
+    def start(
+        self,
+        state: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        within: Sequence[str] = (),
+        ready: bool = True,
+    ) -> RunningServer:
         """A server on this state folder, its model loaded (unless `ready` is False)."""
-        server = start_server(state, *options, env=self.environment | (env or {}))
+        server = start_server(state, *options, env=self.environment | (env or {}), within=within)
         if ready:
             wait_until_ready(server)
         return server

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import OperationalError
+
 from local_nemo.evaluation.errors import EvaluationRefused
 from local_nemo.evaluation.evaluate import evaluate_plan
 from local_nemo.evaluation.job import JobRun, job_rows, note
@@ -32,6 +34,7 @@ KIND = "evaluation_job"
 QUEUED, ACTIVE = ("created", "pending"), ("created", "pending", "running", "cancelling")
 EXTERNAL_JOBS_AT_ONCE = 4
 MOST_LIVE_ROWS, LIVE_WITHIN_S = 100, 120.0
+STORAGE_S = 5.0  # between two tries to store what cannot be stored now
 END_WITHIN_S = 5.0  # an interrupted job has ended within this time
 
 
@@ -57,6 +60,7 @@ class Evaluations:
         """Interrupt what runs; `start` of the next server resumes it."""
         self._stopping = True
         with self._changed:
+            self._changed.notify_all()
             for loop, task in self._running.values():
                 loop.call_soon_threadsafe(task.cancel)
         for lane in (self._own, self._external):
@@ -144,6 +148,15 @@ class Evaluations:
 
     def _run(self, job_id: str) -> None:
         """One job, in a thread of its lane. Ends with the job's entity in a final state, unless the server stops."""
+        while not self._stopping:
+            try:
+                return self._run_once(job_id)
+            except OperationalError as error:  # a full disk, say: not even a failure could be stored
+                log.error("evaluation job %s waits until it can be stored again: %s", job_id, error.orig)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, STORAGE_S)
+
+    def _run_once(self, job_id: str) -> None:
         try:
             if self._stopping or (job := self.entities.edit(KIND, job_id, _begun))["status"] != "running":
                 return
@@ -160,6 +173,8 @@ class Evaluations:
                 self._end(job_id, "failed", f"the job's files could not be written: {error.strerror}")
         except NotFound as error:
             log.info("evaluation job %s: %s", job_id, error)  # deleted meanwhile
+        except OperationalError:
+            raise
         except Exception:
             log.exception("evaluation job %s", job_id)
             self._end(job_id, "failed", "unexpected error; server.log in the state folder has the details")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from local_nemo.jobs.adapters import Adapters
 from local_nemo.jobs.plan import ensure_defaults
@@ -98,7 +98,7 @@ class Jobs:
                 _Run(self, job["id"]).run()
             except NotFound:
                 log.warning("job %s is gone", job["id"])
-            except DBAPIError as error:  # a full disk, say: not even the failure could be stored
+            except OperationalError as error:  # a full disk, say: not even the failure could be stored
                 log.error("job %s waits until its progress can be stored again: %s", job["id"], error.orig)
                 self.pause(STORAGE_SECONDS)
             except Exception as error:  # one job's failure must not end the queue
@@ -109,7 +109,7 @@ class Jobs:
         """The queue goes on also where a failure cannot be stored: the job is tried again then."""
         try:
             self._fail(job_id, reason)
-        except DBAPIError as error:
+        except OperationalError as error:
             log.error("the failure of job %s could not be stored: %s", job_id, error.orig)
             self.pause(STORAGE_SECONDS)
 

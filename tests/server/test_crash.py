@@ -1,7 +1,7 @@
 """`kill -9` at random moments while clients write: what was acknowledged is there, nothing half-written is visible.
 
 Three clients keep writing (a growing dataset repository, entities, changes of one entity) to a server process that is
-killed and started again. `CRASHES` and `CRASH_SEED` set the size; a failure prints the seed.
+killed and started again. `CRASH_SEED` sets the moments; a failure prints it.
 """
 
 import os
@@ -10,12 +10,13 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 import requests
 from huggingface_hub import CommitOperationAdd
 
+from tests.faults import KILL_STORING
 from tests.store_app import StoreProcess, open_services
 
-CRASHES = int(os.environ.get("CRASHES", "8"))
 SEED = int(os.environ.get("CRASH_SEED", "1234"))
 
 
@@ -83,6 +84,7 @@ def _commit(url: str, operations: list[CommitOperationAdd]) -> requests.Response
     return requests.post(f"{url}/v1/hf/api/datasets/ns/data/commit/main", data="\n".join(lines).encode(), timeout=10)
 
 
+@pytest.mark.faults
 def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(tmp_path: Path) -> None:
     chance, writers = random.Random(SEED), Writers()
     state = tmp_path / "state"
@@ -90,10 +92,11 @@ def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(tmp_pat
     services.files.create_repo("datasets", "ns/data")
     services.entities.create("project", {"name": "p", "namespace": "ns", "custom_fields": {"steps": 0}})
     services.database.close()
-    for life in range(CRASHES):
-        with StoreProcess(state) as server:
-            writers.run(server.url, chance.randint(1, 40), chance.uniform(0, 0.02), server.kill)
-        _check(state, writers, f"after crash {life + 1} (CRASH_SEED={SEED})")
+    for life in range(KILL_STORING.size):
+        with KILL_STORING.trial():
+            with StoreProcess(state) as server:
+                writers.run(server.url, chance.randint(1, 40), chance.uniform(0, 0.02), server.kill)
+            _check(state, writers, f"after crash {life + 1} (CRASH_SEED={SEED})")
     assert writers.committed and writers.created and writers.steps, "every kind of write was tried"
 
 

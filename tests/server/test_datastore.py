@@ -3,14 +3,12 @@
 import base64
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import requests
 from fastapi.testclient import TestClient
 
-from tests.store_app import StoreServices, client, open_services, served
+from tests.store_app import StoreServices, client, open_services
 
 HUB = "/v1/hf"
 REPO = f"{HUB}/api/datasets/ns/data"
@@ -238,18 +236,6 @@ def test_metadata_of_a_readme_is_checked(http: TestClient) -> None:
     assert errors("---\nlicense: mit\n---\ntext") == []
     assert errors("no block") == []
     assert len(errors("---\na: [\n---\n")) == 1
-
-
-def test_of_many_clients_that_create_one_name_one_wins(services: StoreServices) -> None:
-    with served(services) as url, ThreadPoolExecutor(32) as pool:
-        for path, body in (
-            ("/v1/datastore/namespaces", {"namespace": "same"}),
-            ("/v1/datasets", {"name": "same", "files_url": "hf://datasets/ns/data"}),
-            ("/v1/hf/api/repos/create", {"name": "same", "organization": "ns", "type": "dataset"}),
-        ):
-            asked = [pool.submit(requests.post, url + path, json=body, timeout=30) for _ in range(64)]
-            codes = sorted(one.result().status_code for one in asked)
-            assert codes == [codes[0]] + [409] * 63 and codes[0] < 300
 
 
 def test_integrity_finds_a_flipped_byte(http: TestClient, services: StoreServices) -> None:

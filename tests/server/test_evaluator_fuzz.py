@@ -1,10 +1,6 @@
-"""Generated requests to the Evaluator from its own OpenAPI, and odd JSON where a config, target or job belongs.
-
-`FUZZ_CASES` sets how many requests each operation gets, as in test_fuzz.
-"""
+"""Generated requests to the Evaluator from its own OpenAPI, and odd JSON where a config, target or job belongs."""
 
 import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,15 +10,18 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 
 from local_nemo.api.app import create_app
 from tests.evaluator_app import FILE, REPO, Services, build, config, row
+from tests.faults import GENERATED, ODD_BODIES
+from tests.odd_input import JSON, bounded
 from tests.scripted_model import completion
 
-CASES = int(os.environ.get("FUZZ_CASES", "2"))
+pytestmark = pytest.mark.faults
+OPERATIONS = 120  # of all services together; each gets its share of the cases
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
 LOOPBACK = {"host": "127.0.0.1:8900"}
 
@@ -46,29 +45,18 @@ def stopped_at_the_end() -> Iterator[None]:
     services().evaluations.stop()
 
 
-def bounded(cases: int) -> settings:
-    checks = list(HealthCheck)
-    return settings(
-        max_examples=cases, deadline=None, derandomize=CASES < 50, suppress_health_check=checks, database=None
-    )
-
-
 schema = schemathesis.openapi.from_asgi("/openapi.json", application(), headers=LOOPBACK)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # schemathesis warns of its own
 @schema.parametrize()
-@bounded(CASES)
+@bounded(GENERATED.size // OPERATIONS)
 def test_generated_requests_get_documented_answers(case: schemathesis.Case) -> None:
-    case.call_and_validate(headers=LOOPBACK, checks=CHECKS)
+    with GENERATED.trial():
+        case.call_and_validate(headers=LOOPBACK, checks=CHECKS)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=10,
-)
 PLACES = st.sampled_from(
     [
         ["config"],
@@ -96,7 +84,7 @@ PLACES = st.sampled_from(
 
 
 @given(PLACES, JSON)
-@bounded(CASES * 40)
+@bounded(ODD_BODIES.size // 5)
 def test_odd_values_anywhere_in_an_evaluation_are_answered(place: list, value: object) -> None:
     rows = [row(1, response=completion(calls=[("f", {"i": 1})]))]
     body: dict = json.loads(json.dumps({"config": config(), "target": {"type": "rows", "rows": rows}}))
@@ -105,7 +93,10 @@ def test_odd_values_anywhere_in_an_evaluation_are_answered(place: list, value: o
         inner = inner[key]
     inner[place[-1]] = value
     client = TestClient(application(), base_url="http://127.0.0.1:8900", raise_server_exceptions=False)
-    answer = client.post("/v1/evaluation/live", json=body)
-    assert answer.status_code in (200, 404, 422), answer.text
-    assert "Traceback" not in answer.text
-    json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    with ODD_BODIES.trial():
+        answer = client.post(
+            "/v1/evaluation/live", content=json.dumps(body), headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in (200, 404, 422), answer.text
+        assert "Traceback" not in answer.text
+        json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

@@ -1,11 +1,9 @@
 """Generated requests from the server's own OpenAPI, odd paths and odd bodies: never a 5xx, a hang or a traceback.
 
-`FUZZ_CASES` sets how many requests each operation gets (torture uses hundreds). The parts of the API that need a model
-are fuzzed by their own tests, on a real server.
+The parts of the API that need a model are fuzzed in test_fuzz_models, on a whole server.
 """
 
 import json
-import os
 import time
 from functools import cache
 from pathlib import Path
@@ -16,28 +14,21 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 
 from local_nemo.api.app import STORING, create_app
+from tests.faults import GENERATED, ODD_BODIES, ODD_PATHS
+from tests.odd_input import JSON, PATHS, bounded
 from tests.store_app import open_services
 
-CASES = int(os.environ.get("FUZZ_CASES", "2"))
+pytestmark = pytest.mark.faults
+OPERATIONS = 120  # of all services together; each gets its share of the cases
 LOOPBACK = {"host": "127.0.0.1:8900"}
 SLOWEST_S = 10.0
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
 NDJSON = {"content-type": "application/x-ndjson"}
-
-
-def bounded(cases: int) -> settings:
-    return settings(
-        max_examples=cases,
-        deadline=None,
-        derandomize=CASES < 50,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
 
 
 @cache
@@ -68,15 +59,12 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", application(), headers=
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # schemathesis warns of its own
 @schema.parametrize()
-@bounded(CASES)
+@bounded(GENERATED.size // OPERATIONS)
 def test_generated_requests_get_documented_answers(case: schemathesis.Case) -> None:
-    case.call_and_validate(headers=LOOPBACK, checks=CHECKS)
+    with GENERATED.trial():
+        case.call_and_validate(headers=LOOPBACK, checks=CHECKS)
 
 
-PIECES = st.sampled_from(
-    ["..", ".", "", "a", "b.txt", "main", "\\", "\0", "\n", "%2e%2e", "ns", "data", "．．", "∕", "x" * 5000]
-)
-PATHS = st.lists(st.one_of(PIECES, st.text(max_size=20)), max_size=8).map("/".join)
 ROUTES = (
     "/v1/hf/datasets/ns/data/resolve/main/{}",
     "/v1/hf/datasets/ns/data/resolve/{}/a/b.txt",
@@ -88,19 +76,15 @@ ROUTES = (
 
 
 @given(PATHS, st.sampled_from(ROUTES), st.sampled_from(["GET", "HEAD", "POST", "DELETE"]))
-@bounded(CASES * 50)
+@bounded(ODD_PATHS.size)
 def test_odd_paths_stay_inside_the_store(path: str, route: str, method: str) -> None:
     began = time.monotonic()
-    answer = http().request(method, route.format(quote(path.encode("utf-8", "surrogatepass"), safe="/")))
-    answered(answer, began)
-    assert b"SQLite" not in answer.content
+    with ODD_PATHS.trial():
+        answer = http().request(method, route.format(quote(path.encode("utf-8", "surrogatepass"), safe="/")))
+        answered(answer, began)
+        assert b"SQLite" not in answer.content
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=10,
-)
 VALUES = st.fixed_dictionaries(
     {},
     optional={
@@ -118,22 +102,25 @@ LINES = st.fixed_dictionaries({"key": KEYS, "value": VALUES | JSON}).map(lambda 
 
 
 @given(st.lists(LINES | st.binary(max_size=40), max_size=5).map(b"\n".join))
-@bounded(CASES * 50)
+@bounded(ODD_BODIES.size // 5)
 def test_odd_commits_are_answered(body: bytes) -> None:
     began = time.monotonic()
-    answered(http().post("/v1/hf/api/datasets/ns/data/commit/main", content=body, headers=NDJSON), began)
+    with ODD_BODIES.trial():
+        answered(http().post("/v1/hf/api/datasets/ns/data/commit/main", content=body, headers=NDJSON), began)
 
 
 @given(JSON, st.sampled_from(["/v1/models", "/v1/datasets", "/v1/deployment/configs", "/v1/hf/api/repos/create"]))
-@bounded(CASES * 50)
+@bounded(ODD_BODIES.size // 5)
 def test_odd_json_bodies_are_answered(body: object, path: str) -> None:
     began = time.monotonic()
-    answered(http().post(path, content=json.dumps(body), headers={"content-type": "application/json"}), began)
+    with ODD_BODIES.trial():
+        answered(http().post(path, content=json.dumps(body), headers={"content-type": "application/json"}), began)
 
 
 @given(st.text(max_size=60), st.text(max_size=30))
-@bounded(CASES * 50)
+@bounded(ODD_BODIES.size // 5)
 def test_odd_queries_are_answered(name: str, value: str) -> None:
     began = time.monotonic()
-    for parameter in (name, f"filter[{name}]", f"search[{name}]", "sort", "page"):
-        answered(http().get("/v1/models", params={parameter: value}), began)
+    with ODD_BODIES.trial():
+        for parameter in (name, f"filter[{name}]", f"search[{name}]", "sort", "page"):
+            answered(http().get("/v1/models", params={parameter: value}), began)

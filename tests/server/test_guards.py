@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from local_nemo.api.guards import BODY_LIMIT
+from tests.faults import FOREIGN
 from tests.store_app import StoreServices, client, open_services
 
 JSON = {"content-type": "application/json"}
@@ -26,18 +27,22 @@ def test_loopback_hosts_are_answered(http: TestClient, host: str) -> None:
     assert http.get("/health", headers={"host": host}).status_code == 200
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8900", "127.0.0.1.evil.example", "localhost@evil", "", "10.0.0.1"]
 )
+@FOREIGN.trial()
 def test_a_name_that_was_rebound_to_loopback_is_refused(http: TestClient, host: str) -> None:
     answer = http.get("/health", headers={"host": host})
     assert answer.status_code == 403
     assert "is not this machine" in answer.json()["detail"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1:8888", "https://127.0.0.1.evil:8900"]
 )
+@FOREIGN.trial()
 def test_a_page_of_another_origin_may_not_post(http: TestClient, origin: str) -> None:
     answer = http.post("/v1/datastore/namespaces", data={"namespace": "ns"}, headers={"origin": origin})
     assert answer.status_code == 403

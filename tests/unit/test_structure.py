@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_FILE = 350  # lines
 HEAVY = {"torch", "transformers", "peft", "accelerate", "optimum", "openvino", "openvino_genai"}
+UNPICKLING = {"torch.load", "torch.jit.load", "joblib.load", "pd.read_pickle", "pandas.read_pickle"}
 FILES = sorted(path.relative_to(ROOT) for folder in ("helpers", "local_nemo") for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -65,5 +66,8 @@ def test_a_file_is_short_and_says_what_it_is(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_nothing_unpickles_and_no_error_is_swallowed(file: Path) -> None:
     assert not top_level(file) & {"pickle", "dill", "marshal", "shelve"}
+    for call in (node for node in ast.walk(parse(file)) if isinstance(node, ast.Call)):
+        assert ast.unparse(call.func) not in UNPICKLING, f"line {call.lineno}: use safetensors or JSON"
+        assert not {word.arg for word in call.keywords} & {"allow_pickle", "weights_only"}, f"line {call.lineno}"
     for handler in (node for node in ast.walk(parse(file)) if isinstance(node, ast.ExceptHandler)):
         assert handler.type is not None, f"bare except in line {handler.lineno}"
