@@ -24,8 +24,7 @@ from .http import TRANSIENT, retry_after_seconds
 from .platform import Platform
 from .retry import TookTooLong, within
 
-CALL_SECONDS = 120.0
-SLOWEST_UPLOAD = 50_000  # bytes per second; a whole upload may take CALL_SECONDS and its size at this rate
+SLOWEST_UPLOAD = 50_000  # bytes per second; an upload may take as long as any call, and its size at this rate
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _commit(platform: Platform, repo: str, add: dict[str, Path], removed: tuple[
             api.create_commit(repo, operations, commit_message=message, repo_type="dataset")
 
     # Sending the same content twice ends in the same files, so an upload that broke off is simply sent again.
-    _call(platform, f"upload to dataset {repo}", send, seconds=CALL_SECONDS + size / SLOWEST_UPLOAD)
+    _call(platform, f"upload to dataset {repo}", send, more_seconds=size / SLOWEST_UPLOAD)
 
 
 def _is_stored(stored: dict | None, file: Path) -> bool:
@@ -180,12 +179,12 @@ def git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _call(platform: Platform, what: str, call: Callable[[], Any], *, seconds: float = CALL_SECONDS) -> Any:
+def _call(platform: Platform, what: str, call: Callable[[], Any], *, more_seconds: float = 0.0) -> Any:
     """Run one huggingface_hub call: bounded in time, repeated on faults that pass, its errors put into our tree."""
 
     def attempt() -> Any:
         try:
-            return within(seconds, call)
+            return within(platform.nds.timeouts.total + more_seconds, call)
         except TookTooLong as error:
             raise _unreachable(platform, what, str(error)) from error
         except httpx.TransportError as error:

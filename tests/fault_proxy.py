@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 PIECE = 65_536
@@ -76,6 +77,8 @@ class FaultProxy:
                     self._reply(server, client, fault)
             except OSError:
                 pass  # one side has gone, as they do
+            if not fault.startswith("reset"):
+                _hang_up(client, server)
 
     def _reply(self, server: socket.socket, client: socket.socket, fault: str) -> None:
         left = HALF if fault == "cut" else None
@@ -108,6 +111,13 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(piece.replace(b"onnection: keep-alive", b"onnection: close", 1))
     except OSError:
         pass
+
+
+def _hang_up(*connections: socket.socket) -> None:
+    """Closing alone tells the other side nothing as long as a thread of ours waits on the connection."""
+    for connection in connections:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _reset(connection: socket.socket) -> None:

@@ -35,8 +35,7 @@ def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def platform(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Platform:
-    monkeypatch.setattr(data_store, "CALL_SECONDS", 3.0)
+def platform(proxy: FaultProxy) -> Platform:
     direct = at(proxy.url, proxy.url, proxy.url + "/nim")
     return replace(direct, nemo=impatient(direct.nemo), nds=impatient(direct.nds))
 
