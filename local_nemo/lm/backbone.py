@@ -13,16 +13,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from transformers import DynamicCache
 
 from local_nemo.lm.batches import Tree
 from local_nemo.lm.rows import EncodedRow
+
+LEARNED_PROMPT = 64  # tokens of a lone row's prompt that the gradient reaches: the question, hardly the tools
 
 
 @dataclass(frozen=True)
 class TreeTensors:
     """A tree of rows as tensors: `ids`, `positions` [1, n]; `mask` [1, 1, n, n] (additive) or None for plain causal;
     `predictors` [k] are the positions whose next token counts, `targets` [k] those tokens, `owners` [k] the row of
-    each.
+    each. Through the first `context` positions flows no gradient.
     """
 
     ids: torch.Tensor
@@ -31,6 +34,7 @@ class TreeTensors:
     predictors: torch.Tensor
     targets: torch.Tensor
     owners: torch.Tensor
+    context: int = 0
 
 
 def tree_tensors(tree: Tree, rows: list[EncodedRow]) -> TreeTensors:
@@ -50,14 +54,25 @@ def tree_tensors(tree: Tree, rows: list[EncodedRow]) -> TreeTensors:
         predictors += range(start + row.answer_start - 1, start + len(row.ids) - 1)
         targets += row.ids[row.answer_start :]
         owners += [segment] * row.answer_tokens
-    mask = _tree_mask(torch.tensor(segments)) if len(tree.rows) > 1 else None
+    mask = _mask(torch.tensor(segments)) if len(tree.rows) > 1 else None
     one = lambda values: torch.tensor([values])  # noqa: E731
+    context = shared if mask is not None else max(0, predictors[0] + 1 - LEARNED_PROMPT)
     return TreeTensors(
-        one(ids), one(positions), mask, torch.tensor(predictors), torch.tensor(targets), torch.tensor(owners)
+        one(ids), one(positions), mask, torch.tensor(predictors), torch.tensor(targets), torch.tensor(owners), context
     )
 
 
-def _tree_mask(segments: torch.Tensor) -> torch.Tensor:
+def _causal(length: int) -> torch.Tensor:
+    """The mask of one row alone."""
+    return _mask(torch.full((length,), -1))
+
+
+def _slice(inputs: dict[str, torch.Tensor], begin: int, end: int | None) -> dict[str, torch.Tensor]:
+    """The positions from `begin` up to `end` of ids or hidden states."""
+    return {name: value[:, begin:end] for name, value in inputs.items()}
+
+
+def _mask(segments: torch.Tensor) -> torch.Tensor:
     """[1, 1, n, n]: 0 where a token (row) sees another (column), a large negative number elsewhere."""
     causal = torch.ones(len(segments), len(segments), dtype=torch.bool).tril()
     sees = causal & ((segments[None, :] == segments[:, None]) | (segments[None, :] == -1))
@@ -114,12 +129,28 @@ class SplitModel:
             return self._run(self._lower, tree, input_ids=tree.ids)
 
     def logits(self, tree: TreeTensors, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits [k, vocabulary] at the tree's predictors, from what `lower` gave."""
-        if self.cut:
-            out = self._run(self._upper, tree, inputs_embeds=hidden)
-        else:
-            out = self._run(self._decoder, tree, input_ids=tree.ids)
-        return self._head(out[0, tree.predictors])
+        """Logits [k, vocabulary] at the tree's predictors, from what `lower` gave.
+
+        The gradient does not reach what happens at the tree's `context`, which is computed first and then only looked
+        at: the tools are long and the same in many rows, and a step without them takes a third less time.
+        """
+        part, inputs = (
+            (self._upper, {"inputs_embeds": hidden}) if self.cut else (self._decoder, {"input_ids": tree.ids})
+        )
+        if not tree.context or not torch.is_grad_enabled():
+            return self._head(self._run(part, tree, **inputs)[0, tree.predictors])
+        cut, seen = tree.context, DynamicCache()
+        with torch.no_grad():
+            part(**_slice(inputs, 0, cut), position_ids=tree.positions[:, :cut], past_key_values=seen, use_cache=True)
+        mask = _causal(tree.ids.shape[1]) if tree.mask is None else tree.mask
+        out = part(
+            **_slice(inputs, cut, None),
+            position_ids=tree.positions[:, cut:],
+            attention_mask=mask[:, :, cut:],
+            past_key_values=seen,
+            use_cache=True,
+        )
+        return self._head(out.last_hidden_state[0, tree.predictors - cut])
 
     @staticmethod
     def _run(part: nn.Module, tree: TreeTensors, **inputs: torch.Tensor) -> torch.Tensor:

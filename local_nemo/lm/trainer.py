@@ -2,8 +2,9 @@
 
 What makes it fast: logits only where the answer is predicted; adapters on the upper layers, so that nothing below
 needs a backward pass and its output is computed once for all epochs; rows with a common beginning (the same tools)
-compute it once a batch; no padding. None of this changes the gradient. Training is in fp32 where the processor has no
-bf16 units. Knows nothing of HTTP, stores or plots: it reports to two callbacks and writes checkpoints and an adapter.
+compute it once a batch; no padding. None of this changes the gradient; that it does not reach the tool list does
+(`backbone.SplitModel.logits`). Training is in fp32 where the processor has no bf16 units. Knows nothing of HTTP, stores
+or plots: it reports to two callbacks and writes checkpoints and an adapter.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Two halves give what the whole gives, and rows computed together what rows alone give: loss and gradient."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from local_nemo.lm import lora
-from local_nemo.lm.backbone import HiddenCache, SplitModel, tree_tensors
+from local_nemo.lm.backbone import LEARNED_PROMPT, HiddenCache, SplitModel, tree_tensors
 from local_nemo.lm.batches import Tree
 from tests import tiny_model
 from tests.tiny_model import row
@@ -26,13 +28,16 @@ def adapted(architecture: str = "llama", dropout: float = 0.0) -> nn.Module:
     return model
 
 
-def loss_and_gradient(model: nn.Module, trees: list[Tree]) -> tuple[float, dict[str, torch.Tensor]]:
+def loss_and_gradient(
+    model: nn.Module, trees: list[Tree], context: int | None = None
+) -> tuple[float, dict[str, torch.Tensor]]:
     split = SplitModel(model.get_base_model(), lora.first_trained_layer(model))
     assert split.cut == 2
     model.zero_grad()
     total = 0.0
     for tree in trees:
         tensors = tree_tensors(tree, ROWS)
+        tensors = tensors if context is None else replace(tensors, context=context)
         logits = split.logits(tensors, split.lower(tensors))
         loss = nn.functional.cross_entropy(logits, tensors.targets, reduction="sum")
         loss.backward()
@@ -40,14 +45,33 @@ def loss_and_gradient(model: nn.Module, trees: list[Tree]) -> tuple[float, dict[
     return total, {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
+@pytest.mark.parametrize("context", [0, SHARED])
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
-def test_rows_in_a_tree_have_the_loss_and_gradient_of_rows_alone(architecture: str) -> None:
+def test_rows_in_a_tree_have_the_loss_and_gradient_of_rows_alone(architecture: str, context: int) -> None:
     model = adapted(architecture)
-    loss, gradient = loss_and_gradient(model, [TOGETHER])
-    alone, gradient_alone = loss_and_gradient(model, [Tree((index,), 0, index) for index in range(3)])
+    loss, gradient = loss_and_gradient(model, [TOGETHER], context)
+    alone, gradient_alone = loss_and_gradient(model, [Tree((index,), 0, index) for index in range(3)], context)
     assert loss == pytest.approx(alone, rel=1e-5)
     for name, value in gradient.items():
         torch.testing.assert_close(value, gradient_alone[name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_gradient_reaches_the_question_and_the_answer_but_not_the_shared_tools() -> None:
+    model = adapted()
+    tensors = tree_tensors(TOGETHER, ROWS)
+    assert tensors.context == SHARED
+    split = SplitModel(model.get_base_model(), 2)
+    hidden = split.lower(tensors).requires_grad_()
+    split.logits(tensors, hidden).sum().backward()
+    reached = hidden.grad[0].abs().sum(-1) > 0
+    assert not reached[:SHARED].any()
+    assert reached[SHARED : tensors.predictors[0]].all()
+
+
+def test_of_a_long_row_alone_the_gradient_reaches_the_last_tokens_before_the_answer() -> None:
+    long = [row("x" * 100, "answer")]
+    assert tree_tensors(Tree((0,), 0, 0), long).context == 100 - LEARNED_PROMPT
+    assert tree_tensors(Tree((0,), 0, 0), [row("x" * 10, "answer")]).context == 0
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
