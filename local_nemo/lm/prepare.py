@@ -16,6 +16,7 @@ from .errors import BaseModelUnavailable
 from .ir import ir_folder, load_ir
 from .placeholder import placeholder
 
+ROOT = Path(__file__).resolve().parents[2]  # where `python -m local_nemo...` works, wherever the server was started
 SECONDS = 1800  # a large base model from a hub over a slow line
 
 
@@ -37,9 +38,11 @@ def prepare(reference: str, name: str, cache: Path) -> Prepared:
 
 def prepared(reference: str, name: str, cache: Path) -> Prepared:
     """The same, in a process of its own if anything is missing. Raises BaseModelUnavailable."""
+    folder = Path(reference).expanduser()
+    reference = str(folder.resolve()) if folder.is_dir() else reference
     if not _complete(reference, name, cache):
         command = [sys.executable, "-m", "local_nemo.lm.prepare", reference, name, str(cache)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, check=False)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"the export ended with {done.returncode}"]
             raise BaseModelUnavailable(reference, lines[-1], "server.log and `python -m local_nemo prepare` say more")
