@@ -37,15 +37,15 @@ PROFILE = _setting("PROFILE", "laptop")
 _LOCAL = {"BASE_MODEL": "huggingfacetb/smollm2-135m-instruct", "BASE_MODEL_VERSION": "v1.0.0+cpu", "DATASET": "bfcl"}
 PROFILES = {
     "laptop": _LOCAL | {
-        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 64, "BATCH_SIZE": 8, "LEARNING_RATE": 8e-4,
+        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 150, "BATCH_SIZE": 4, "LEARNING_RATE": 8e-4,
         "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 0,
     },
     "ci": _LOCAL | {
-        "NUM_EXAMPLES": 160, "EPOCHS": 1, "MAX_STEPS": 10, "BATCH_SIZE": 8, "LEARNING_RATE": 1e-3,
+        "NUM_EXAMPLES": 160, "EPOCHS": 1, "MAX_STEPS": 16, "BATCH_SIZE": 4, "LEARNING_RATE": 1e-3,
         "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 12,
     },
     "long": _LOCAL | {
-        "NUM_EXAMPLES": 2000, "EPOCHS": 3, "MAX_STEPS": -1, "BATCH_SIZE": 8, "LEARNING_RATE": 4e-4,
+        "NUM_EXAMPLES": 2000, "EPOCHS": 3, "MAX_STEPS": -1, "BATCH_SIZE": 4, "LEARNING_RATE": 4e-4,
         "ADAPTER_DIM": 32, "ADAPTER_DROPOUT": 0.05, "EVAL_LIMIT": 0,
     },
     "cluster": {
