@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
+from .regular import Either as OneOf
+from .regular import Regular, Sequence, Word, literal, rules_of, rules_of_texts, words
 from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
 
 CHARACTER = r"[^\"\\\x00-\x1f]"
@@ -39,6 +42,19 @@ class Grammar:
             self._names[shape] = self._bodies[body]
         return self._names[shape]
 
+    def regular(self, regular: Regular) -> str:
+        """The expression for a regular expression."""
+        return self._with(rules_of(regular, f"r{len(self._rules)}"))
+
+    def texts(self, texts: Iterable[str]) -> str:
+        """The expression for one of these texts."""
+        return self._with(rules_of_texts(texts, f"r{len(self._rules)}"))
+
+    def _with(self, made: tuple[str, dict[str, str]]) -> str:
+        expression, rules = made
+        self._rules |= rules
+        return expression
+
     def members(self, properties: tuple[Property, ...], index: int, begun: bool) -> str:
         """The expression for the properties from `index` on; `begun`: one is already written."""
         for at in range(len(properties) - 1, index - 1, -1):  # from the end: long objects must not recurse
@@ -66,23 +82,21 @@ class Grammar:
     def _body(self, shape: Shape) -> str:
         match shape:
             case Words(texts):
-                return " | ".join(literal(text) for text in texts)
+                return self.texts(texts)
             case Text(shortest, _, None):
                 return (
                     f'"\\"" {self._character()}{{{shortest}}} {self._character()}* "\\""' if shortest else self._open()
                 )
-            case Text(_, _, pattern):
-                return f'"\\"" ({pattern}) "\\""'
-            case Number(expression):
-                return expression
+            case Text() | Number():
+                return self.regular(_regular(shape))
             case Array(item, least, most, first):
                 return self._array(item, least, most, first)
             case Object(properties):
-                return f'"{{" {self.members(properties, 0, False)} "}}"'
+                return f'"{{" {self.members(properties, 0, False)} "}}"' if properties else '"{}"'
             case Map(value, least, most):
                 return self._map(value, least, most)
             case Either(options):
-                return " | ".join(dict.fromkeys(self.value(option) for option in options))
+                return self._either(options)
         raise TypeError(f"{shape!r} is no shape")
 
     def _open(self) -> str:
@@ -99,27 +113,42 @@ class Grammar:
         rest = self.more(self.value(item), least - len(first), most - len(first)) if item is not None else '""'
         if not first:
             rest = self.more(self.value(item), least - 1, most - 1)
-            full = f'"[" {self.value(item)} {rest} "]"'
-            return full if least else f'"[]" | {full}'
-        options, needed = [], max(least, 1)
-        for length in range(needed, len(first) + 1):
-            body = ' ", " '.join(self.value(shape) for shape in first[:length])
-            options.append(f'"[" {body} {rest if length == len(first) else ""} "]"')
-        if needed > len(first):
-            body = ' ", " '.join(self.value(shape) for shape in first)
-            options.append(f'"[" {body} {rest} "]"')
-        return " | ".join([*options, *([] if least else ['"[]"'])])
+            full = f"{self.value(item)} {rest}"
+            return f'"[" {full} "]"' if least else f'"[" ({full})? "]"'
+        for length in range(len(first), 0, -1):  # from the end: each item may be the last if there are enough
+            rest = f"{self.value(first[length - 1])} {rest}"
+            if length > 1:
+                rest = f'", " {rest}' if length - 1 < least else f'(", " {rest})?'
+        return f'"[" {rest} "]"' if least else f'"[" ({rest})? "]"'
+
+    def _either(self, options: tuple[Shape, ...]) -> str:
+        """Regular options are one expression: the library mixes short rules that begin alike."""
+        plain = tuple(option for option in options if _regular(option) is not None)
+        if plain and plain not in self._names:
+            self._names[plain] = self.regular(OneOf(tuple(_regular(option) for option in plain)))
+        others = dict.fromkeys(self.value(option) for option in options if option not in plain)
+        return " | ".join([*([self._names[plain]] if plain else []), *others])
 
     def _map(self, value: Shape, least: int, most: int) -> str:
         entry = f'{self.value(Text())} ": " {self.value(value)}'
-        full = f'"{{" {entry} {self.more(entry, least - 1, most - 1)} "}}"'
-        return full if least else f'"{{}}" | {full}'
+        full = f"{entry} {self.more(entry, least - 1, most - 1)}"
+        return f'"{{" {full} "}}"' if least else f'"{{" ({full})? "}}"'
 
 
-def literal(text: str) -> str:
-    """Exactly this text, as an expression."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+def _regular(shape: Shape) -> Regular | None:
+    """The shape as a regular expression, if it is one."""
+    match shape:
+        case Words(texts):
+            return words(texts)
+        case Number(expression):
+            return expression
+        case Text(_, _, pattern) if pattern is not None:
+            return Sequence((Word('"'), pattern, Word('"')))
+        case Object(()):
+            return Word("{}")
+        case Array() if shape.most == 0 or not shape.first and shape.item is None:
+            return Word("[]")
+    return None
 
 
 class Open(Exception):

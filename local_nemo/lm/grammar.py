@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .ebnf import Grammar, Open, literal, rest_after
+from .ebnf import Grammar, Open, rest_after
 from .errors import GrammarRefused, InvalidRequest
-from .patterns import regex_to_grammar
+from .patterns import regex_to_regular
+from .regular import Either, Named, Sequence, Word, literal
 from .schema import MAX_SECONDS, read_schema
 from .shapes import Map, Object, Shape, text_limits
 from .tool_calls import END, START
@@ -135,14 +136,16 @@ def _guided(guided: dict[str, Any]) -> Guide:
     if name == "guided_choice":
         return _choice_guide(value)
     if name == "guided_regex" and isinstance(value, str):
-        return Guide(whole=f"root ::= {regex_to_grammar(value, whole=True)[0]}\n")
+        grammar = Grammar()
+        return Guide(whole=grammar.text(grammar.regular(regex_to_regular(value, whole=True)[0])))
     raise GrammarRefused(f"{name} is not supported here; use guided_json, guided_choice or guided_regex.", "nvext")
 
 
 def _choice_guide(choices: Any) -> Guide:
     if not isinstance(choices, list) or not 0 < len(choices) <= MAX_CHOICES or not all(map(_is_text, choices)):
         raise GrammarRefused(f"guided_choice is a list of 1 to {MAX_CHOICES} texts.", "nvext")
-    return Guide(whole="root ::= " + " | ".join(literal(choice) for choice in choices) + "\n")
+    grammar = Grammar()
+    return Guide(whole=grammar.text(grammar.texts(choices)))
 
 
 def _is_text(value: Any) -> bool:
@@ -176,8 +179,9 @@ def _tool_guide(tools: list[dict], choice: str | dict, parallel: bool) -> Guide:
     if choice == "auto":
         return Guide(calls=calls, single=not parallel)
     grammar = Grammar()
-    options = [f"{literal(call.begin)} {grammar.value(call.shape)} {literal('}' + END)}" for call in calls]
-    return Guide(whole=grammar.text(" | ".join(options)), calls=calls)
+    end = Word("}" + END)
+    options = [Sequence((Word(call.begin), Named(grammar.value(call.shape)), end)) for call in calls]
+    return Guide(whole=grammar.text(grammar.regular(Either(tuple(options)))), calls=calls)
 
 
 @lru_cache(maxsize=512)

@@ -1,4 +1,4 @@
-"""Regular expressions as grammar expressions, as far as they are regular and small.
+"""Python's regular expressions as trees, as far as they are regular and small.
 
 Python's own parser reads the expression; look-around, back references and flags are refused, and so is a repetition
 that would make the grammar slow to prepare (every counted character may cost 20 ms).
@@ -7,20 +7,33 @@ that would make the grammar slow to prepare (every counted character may cost 20
 from __future__ import annotations
 
 import re
+import sys
+from functools import lru_cache
 from re import _constants as sre  # the standard library's parser has no public name
 from re import _parser as parser
 
 from .errors import GrammarRefused
+from .regular import Chars, Either, Regular, Repeat, Sequence, automaton
 
 MAX_LENGTH = 500  # characters of the expression
 MAX_COUNTED = 40  # characters that a grammar may count out
 MANY = 10_000
-CATEGORIES = {sre.CATEGORY_DIGIT: "0-9", sre.CATEGORY_WORD: "a-zA-Z0-9_", sre.CATEGORY_SPACE: " "}
-NOT_CATEGORIES = {sre.CATEGORY_NOT_DIGIT: "0-9", sre.CATEGORY_NOT_WORD: "a-zA-Z0-9_", sre.CATEGORY_NOT_SPACE: " "}
-UNSAFE = '"\\\\\\x00-\\x1f'  # what a JSON string cannot hold as it is
+Ranges = list[tuple[int, int]]
+CATEGORIES: dict[object, Ranges] = {
+    sre.CATEGORY_DIGIT: [(48, 57)],
+    sre.CATEGORY_WORD: [(48, 57), (65, 90), (95, 95), (97, 122)],
+    sre.CATEGORY_SPACE: [(32, 32)],
+}
+OPPOSITES = {
+    sre.CATEGORY_NOT_DIGIT: sre.CATEGORY_DIGIT,
+    sre.CATEGORY_NOT_WORD: sre.CATEGORY_WORD,
+    sre.CATEGORY_NOT_SPACE: sre.CATEGORY_SPACE,
+}
+UNSAFE: Ranges = [(0, 0x1F), (ord('"'), ord('"')), (ord("\\"), ord("\\")), (0xD800, 0xDFFF)]  # not as they are in JSON
 
 
-def regex_to_grammar(pattern: str, *, whole: bool) -> tuple[str, int]:
+@lru_cache(maxsize=256)
+def regex_to_regular(pattern: str, *, whole: bool) -> tuple[Regular, int]:
     """An expression for the texts that match, and how many characters it counts out.
 
     `whole`: the text must match from end to end (else anywhere). Characters that JSON strings must escape are never
@@ -39,10 +52,11 @@ def regex_to_grammar(pattern: str, *, whole: bool) -> tuple[str, int]:
     ends = whole or (bool(items) and items[-1][0] is sre.AT and items[-1][1] in (sre.AT_END, sre.AT_END_STRING))
     items = [item for i, item in enumerate(items) if not (item[0] is sre.AT and i in (0, len(items) - 1))]
     counter = _Counter(pattern)
-    inner = _sequence(items, counter)
-    anything = f"[^{UNSAFE}]*"
-    expression = " ".join(["" if starts else anything, inner, "" if ends else anything]).strip()
-    return expression, MAX_COUNTED - counter.left
+    anything = Repeat(Chars(tuple(_without(UNSAFE))), 0, None)
+    parts = [*([] if starts else [anything]), _sequence(items, counter), *([] if ends else [anything])]
+    regular = Sequence(tuple(parts))
+    automaton(regular)  # or it is refused, here and now
+    return regular, MAX_COUNTED - counter.left
 
 
 class _Counter:
@@ -60,58 +74,62 @@ class _Counter:
         return GrammarRefused(f"The regular expression {self.pattern!r} {what}; it cannot guide an answer.")
 
 
-def _sequence(items: list, counter: _Counter) -> str:
-    return " ".join(_item(kind, value, counter) for kind, value in items) or '""'
+def _sequence(items: list, counter: _Counter) -> Regular:
+    return Sequence(tuple(_item(kind, value, counter) for kind, value in items))
 
 
-def _item(kind: object, value: object, counter: _Counter) -> str:
+def _item(kind: object, value: object, counter: _Counter) -> Regular:
     if kind is sre.LITERAL:
         return _class([(sre.LITERAL, value)], counter)
     if kind is sre.NOT_LITERAL:
         return _class([(sre.NEGATE, None), (sre.LITERAL, value)], counter)
     if kind is sre.ANY:
-        return f"[^{UNSAFE}]"
+        return Chars(tuple(_without(UNSAFE)))
     if kind is sre.IN:
         return _class(value, counter)
     if kind is sre.SUBPATTERN:
-        return f"({_sequence(list(value[-1]), counter)})"
+        return _sequence(list(value[-1]), counter)
     if kind is sre.BRANCH:
-        return "(" + " | ".join(_sequence(list(option), counter) for option in value[1]) + ")"
-    if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+        return Either(tuple(_sequence(list(option), counter) for option in value[1]))
+    if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
         return _repeat(*value, counter)
     raise counter.refuse(f"uses {str(kind).lower()}")
 
 
-def _repeat(least: int, most: int, tree: object, counter: _Counter) -> str:
+def _repeat(least: int, most: int, tree: object, counter: _Counter) -> Regular:
     inner = _sequence(list(tree), counter)
     unlimited = most is sre.MAXREPEAT or most >= MANY
-    if (least, most) == (0, 1):
-        return f"({inner})?"
-    if unlimited and least <= 1:
-        return f"({inner}){'*' if least == 0 else '+'}"
-    counter.take((least if unlimited else most) * max(1, len(list(tree))))
-    return f"({inner}){{{least},{'' if unlimited else most}}}"
+    if not (most == 1 or unlimited and least <= 1):
+        counter.take((least if unlimited else most) * max(1, len(list(tree))))
+    return Repeat(inner, least, None if unlimited else most)
 
 
-def _class(items: list, counter: _Counter) -> str:
+def _class(items: list, counter: _Counter) -> Regular:
     negated = items[0][0] is sre.NEGATE
-    parts = []
+    found: Ranges = []
     for kind, value in items[1:] if negated else items:
         if kind is sre.LITERAL:
-            parts.append(_char(value, counter, negated))
+            found.append((value, value))
         elif kind is sre.RANGE:
-            parts.append(f"{_char(value[0], counter, negated)}-{_char(value[1], counter, negated)}")
+            found.append(value)
         elif kind is sre.CATEGORY and value in CATEGORIES:
-            parts.append(CATEGORIES[value])
-        elif kind is sre.CATEGORY and value in NOT_CATEGORIES and len(items) == 1:
-            return f"[^{NOT_CATEGORIES[value]}{UNSAFE}]"
+            found += CATEGORIES[value]
+        elif kind is sre.CATEGORY and value in OPPOSITES:
+            found += _without([*CATEGORIES[OPPOSITES[value]], *UNSAFE])
         else:
             raise counter.refuse("has a character class of an unknown kind")
-    inside = "".join(parts)
-    return f"[^{inside}{UNSAFE}]" if negated else f"[{inside}]"
+    outside = found if negated else _without(found)
+    safe = _without([*outside, *UNSAFE])
+    if not safe:
+        raise counter.refuse("needs a character that JSON escapes, or that does not exist")
+    return Chars(tuple(safe))
 
 
-def _char(code: int, counter: _Counter, negated: bool) -> str:
-    if (code < 0x20 or chr(code) in '"\\') and not negated:
-        raise counter.refuse(f"needs the character {chr(code)!r}, which JSON escapes")
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def _without(taken: Ranges) -> Ranges:
+    """All characters that are in none of these ranges."""
+    free, at = [], 0
+    for low, high in sorted(taken):
+        if at < low:
+            free.append((at, low - 1))
+        at = max(at, high + 1)
+    return [*free, (at, sys.maxunicode)] if at <= sys.maxunicode else free

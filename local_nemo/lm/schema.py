@@ -12,8 +12,8 @@ import json
 from typing import Any
 
 from .errors import GrammarRefused
-from .number_ranges import numbers
-from .patterns import regex_to_grammar
+from .number_ranges import NUMBER
+from .patterns import regex_to_regular
 from .schema_apart import apart
 from .schema_merge import merged
 from .schema_numbers import Impossible, read_count, read_number
@@ -203,7 +203,7 @@ class _Reader:
             raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
         if shortest or longest is not None:
             raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
-        expression, counted = regex_to_grammar(pattern, whole=False)
+        expression, counted = regex_to_regular(pattern, whole=False)
         self._spend(COUNTED_SECONDS * counted)
         return Text(pattern=expression)
 
@@ -274,7 +274,7 @@ class _Reader:
 
     def _free(self, depth: int) -> Shape:
         """Any value, nested up to `depth`."""
-        plain: tuple[Shape, ...] = (Text(), Number(numbers(None, None) or ""), Words(("true", "false", "null")))
+        plain: tuple[Shape, ...] = (Text(), Number(NUMBER), Words(("true", "false", "null")))
         if depth <= 0:
             return Either(plain)
         inner = self._free(depth - 1)

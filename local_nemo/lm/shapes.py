@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .regular import Regular
+
 
 @dataclass(frozen=True)
 class Words:
@@ -18,18 +20,18 @@ class Words:
 
 @dataclass(frozen=True)
 class Text:
-    """A JSON string. `pattern` is a grammar expression for its characters; `longest` None leaves the length open."""
+    """A JSON string. `pattern` describes its characters; `longest` None leaves the length open."""
 
     shortest: int = 0
     longest: int | None = None
-    pattern: str | None = None
+    pattern: Regular | None = None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number whose digits match `expression` (a grammar expression)."""
+    """A number that is written as `expression` says."""
 
-    expression: str
+    expression: Regular
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from local_nemo.lm.chat import ChatRequest
-from local_nemo.lm.ebnf import Grammar, literal, rest_after
+from local_nemo.lm.ebnf import Grammar, rest_after
 from local_nemo.lm.errors import GrammarRefused, InvalidRequest
 from local_nemo.lm.grammar import guide_for
-from local_nemo.lm.patterns import regex_to_grammar
+from local_nemo.lm.regular import literal
 from local_nemo.lm.schema import read_schema
 from local_nemo.lm.shapes import Array, Map, Object, Property, Text, Words
 
@@ -161,13 +161,7 @@ def test_guides_that_cannot_be_followed_are_refused(fields):
 
 
 def test_a_literal_survives_quotes_backslashes_and_control_characters():
-    assert literal('a"b\\c\nd\x01') == '"a\\"b\\\\c\\nd\\x01"'
-
-
-def test_counted_characters_of_a_pattern_are_bounded():
-    assert regex_to_grammar("^[a-z]{2}$", whole=False) == ("([\\x61-\\x7a]){2,2}", 2)
-    with pytest.raises(GrammarRefused, match="repeats more than"):
-        regex_to_grammar("^.{500}$", whole=False)
+    assert literal('a"b\\c\nd\x01') == '"a\\"b\\\\c\\nd\\u0001"'
 
 
 def test_what_follows_a_closed_string_is_known():
