@@ -1,12 +1,13 @@
 # Every target sets up what it needs; a second call costs nothing. Settings of config.py can be given as variables:
 #   make run PROFILE=ci      make run EPOCHS=1 NUM_EXAMPLES=300
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lab serve stop evaluate record doctor clean
+.PHONY: help setup run test torture check lab serve stop evaluate record doctor clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
 PORT ?= 8900
 STATE ?= .local_nemo
+SHARE ?= 1
 
 export NEMO_GUARDRAILS_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
@@ -62,6 +63,10 @@ check: .venv/.tested ## lint and the fast tests
 test: check ## everything that CI runs
 	$(PY) -m pytest -q tests/server tests/contract
 	$(PY) -m pytest -q tests/notebooks
+
+torture: .venv/.tested ## the fault tests at full size, hours on two cores (SHARE=0.1 for a tenth); results in results/torture.json
+	TORTURE=$(SHARE) FAULT_RECORD=results/torture.json $(PY) -m pytest -q -m faults tests/unit tests/server tests/torture
+	$(PY) -m tests.compatibility
 
 clean: ## remove the state of local_nemo and what the notebooks wrote, not the venv
 	test ! -x $(PY) || $(PY) -m local_nemo stop --state $(STATE)

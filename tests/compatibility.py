@@ -1,42 +1,32 @@
-"""docs/compatibility.md, written from the application itself: `python -m tests.compatibility` writes it anew.
+"""docs/compatibility.md: `python -m tests.compatibility` writes it anew from the tests.
 
-One row for every route that local_nemo answers, under its service; tests/unit/test_compatibility.py compares the file
-with the application, so that neither can change alone. It does not claim that a route is complete: what a service
-refuses on purpose stands in the text above the tables.
+The endpoints come from `tests.endpoint_table`. tests/unit/test_compatibility.py compares the file with what would be
+written, so that neither the application, the tests nor the page can change alone.
 """
 
 from pathlib import Path
 
-from local_nemo.api.app import create_app
+from tests import endpoint_table
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "compatibility.md"
 HEAD = """# Compatibility
 
 What `local_nemo` answers, service by service. The contract is that of NeMo Microservices 25.4 to 25.11; the official
-clients (`nemo-microservices` 1.5.0, `huggingface_hub`, `openai`) are run against it in `tests/contract/`. The running
-server describes the same routes with their fields at `/docs` and `/openapi.json`.
+clients (`nemo-microservices` 1.5.0, `huggingface_hub` and `openai` in two major versions each) are run against it in
+`tests/contract/`, and every reply to the first is checked against its own models. The running server describes the same
+routes with their fields at `/docs` and `/openapi.json`.
 
-**Refused on purpose**, with a 4xx that names what is supported: training types other than `sft` and fine-tuning types
-other than `lora` (422); evaluation types other than `custom` and metrics other than those of tool calling (422);
-hosts beyond loopback that the server's `LOCAL_NEMO_ALLOWED_HOSTS` does not list. Several GPUs or nodes are accepted and
+**Refused on purpose**, with a 4xx that names what is supported: what the tables call partly or refused, and hosts
+beyond loopback that the server's `LOCAL_NEMO_ALLOWED_HOSTS` does not list. Several GPUs or nodes are accepted and
 answered with a warning. There is no user management: any token is accepted, and the server listens on loopback alone.
 
-This page is written by `python -m tests.compatibility` from the application's own routes.
+This page is written by `python -m tests.compatibility`.
 """
 
 
 def page() -> str:
     """The whole document."""
-    services: dict[str, list[str]] = {}
-    for path, operations in create_app(None).openapi()["paths"].items():
-        for method, operation in operations.items():
-            row = f"| `{method.upper()}` | `{path}` | {operation['summary']} |"
-            services.setdefault(operation["tags"][0], []).append(row)
-    tables = [
-        f"## {service}\n\n| method | path | what it does |\n|---|---|---|\n" + "\n".join(rows)
-        for service, rows in services.items()
-    ]
-    return HEAD + "\n" + "\n\n".join(tables) + "\n"
+    return "\n".join([HEAD, endpoint_table.section()])
 
 
 if __name__ == "__main__":

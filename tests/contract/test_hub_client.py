@@ -1,20 +1,19 @@
 """The real huggingface_hub and datasets against the Data Store: stories, resume, parallel uploads, a large file."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 from huggingface_hub import HfApi
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests.contract.clients import PYTHONS, run
+from tests.endpoints import Calls
 from tests.store_app import StoreProcess, open_services, served
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-OTHER_CLIENT = ROOT / ".venv-hub" / "bin" / "python"  # a venv of its own with another huggingface_hub; CI makes it
 LARGE = 100 * 2**20
 RESUMED = 30 * 2**20  # the client writes, and so resumes, in steps of 10 MiB
 
@@ -25,33 +24,60 @@ assert (both["train"].num_rows, both["validation"].num_rows) == (2, 1), both
 one = load_dataset("json", data_files="hf://datasets/ns/data/training/training.jsonl", split="train")
 assert one[1] == {"a": 2}, one[1]
 """
+UPLOAD_OPEN_FILE = """
+import io, sys
+from huggingface_hub import HfApi
+api = HfApi(endpoint=sys.argv[1] + "/v1/hf", token="x")
+for kind, content in (("dataset", b"rows"), ("model", b"weights")):
+    api.create_repo("ns/large", repo_type=kind)
+    api.upload_file(path_or_fileobj=io.BytesIO(content), path_in_repo="a.bin", repo_id="ns/large", repo_type=kind)
+    assert api.get_paths_info("ns/large", ["a.bin"], repo_type=kind)[0].size == len(content)
+"""
 UPLOAD = """
 import sys
 from huggingface_hub import HfApi
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 api = HfApi(endpoint=sys.argv[1] + "/v1/hf", token="x")
 api.upload_file(path_or_fileobj=sys.argv[2], path_in_repo="large.bin", repo_id="ns/data", repo_type="dataset")
 """
 
 
-def run(python: Path, *arguments: str, folder: Path, **env: str) -> str:
-    """Run a client in a process of its own, its caches in the folder; returns its last line."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment |= {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"} | env
-    done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=120, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.strip().rpartition("\n")[2]
-
-
-@pytest.mark.parametrize("python", [Path(sys.executable), OTHER_CLIENT], ids=["pinned", "other"])
-def test_everything_that_users_do_with_the_hub_client_works(tmp_path: Path, python: Path) -> None:
-    if not python.exists():
-        pytest.skip(f"no {python.relative_to(ROOT)}; make it with: python -m venv .venv-hub, then pip install there")
-    with served(open_services(tmp_path / "state")) as url:
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.endpoint(
+    "POST /v1/hf/api/repos/create",
+    "DELETE /v1/hf/api/repos/delete",
+    "POST /v1/hf/api/validate-yaml",
+    "GET /v1/hf/api/{repo_type}",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}/revision/{revision}",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}/tree/{revision}",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}/tree/{revision}/{path}",
+    "POST /v1/hf/api/{repo_type}/{namespace}/{name}/paths-info/{revision}",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}/refs",
+    "GET /v1/hf/api/{repo_type}/{namespace}/{name}/commits/{revision}",
+    "POST /v1/hf/api/{repo_type}/{namespace}/{name}/tag/{revision}",
+    "DELETE /v1/hf/api/{repo_type}/{namespace}/{name}/tag/{tag}",
+    "POST /v1/hf/api/{repo_type}/{namespace}/{name}/preupload/{revision}",
+    "POST /v1/hf/api/{repo_type}/{namespace}/{name}/commit/{revision}",
+    "HEAD /v1/hf/datasets/{namespace}/{name}/resolve/{revision}/{path}",
+    "GET /v1/hf/datasets/{namespace}/{name}/resolve/{revision}/{path}",
+    "GET /v1/hf/{namespace}/{name}/resolve/{revision}/{path}",
+)
+def test_everything_that_users_do_with_the_hub_client_works(tmp_path: Path, python: str, calls: Calls) -> None:
+    with served(open_services(tmp_path / "state"), calls.around) as url:
         story = Path(__file__).with_name("hub_story.py")
-        version = run(python, "-W", "error", str(story), url, str(tmp_path), folder=tmp_path)
-    assert version.count(".") >= 2
+        version = run(PYTHONS[python], "-W", "error", str(story), url, str(tmp_path), folder=tmp_path)
+    assert (version == huggingface_hub.__version__) == (python == "pinned")
+
+
+@pytest.mark.endpoint(
+    "POST /v1/hf/datasets/{namespace}/{name}.git/info/lfs/objects/batch",
+    "POST /v1/hf/{namespace}/{name}.git/info/lfs/objects/batch",
+    "PUT /v1/hf/lfs/{oid}",
+    "POST /v1/hf/lfs/verify",
+)
+def test_a_client_told_not_to_use_xet_uploads_by_lfs(tmp_path: Path, calls: Calls) -> None:
+    with served(open_services(tmp_path / "state"), calls.around) as url:
+        run(PYTHONS["pinned"], "-c", UPLOAD_OPEN_FILE, url, folder=tmp_path, HF_HUB_DISABLE_XET="1")
 
 
 def test_datasets_loads_from_the_endpoint(tmp_path: Path) -> None:
@@ -60,7 +86,7 @@ def test_datasets_loads_from_the_endpoint(tmp_path: Path) -> None:
     rows = {"training/training.jsonl": b'{"a": 1}\n{"a": 2}\n', "validation/validation.jsonl": b'{"a": 3}\n'}
     services.files.commit("datasets", "ns/data", add=rows, message="rows")
     with served(services) as url:
-        run(Path(sys.executable), "-c", LOAD, folder=tmp_path, HF_ENDPOINT=f"{url}/v1/hf")
+        run(PYTHONS["pinned"], "-c", LOAD, folder=tmp_path, HF_ENDPOINT=f"{url}/v1/hf")
 
 
 class BreaksOff:
@@ -126,7 +152,7 @@ def test_a_large_file_passes_with_little_memory(tmp_path: Path) -> None:
     with StoreProcess(tmp_path / "state") as server:
         api = HfApi(endpoint=f"{server.url}/v1/hf", token="x")
         api.create_repo("ns/data", repo_type="dataset")
-        run(Path(sys.executable), "-c", UPLOAD, server.url, str(source), folder=tmp_path)
+        run(PYTHONS["pinned"], "-c", UPLOAD, server.url, str(source), folder=tmp_path)
         place = api.hf_hub_download("ns/data", "large.bin", repo_type="dataset", cache_dir=tmp_path / "cache")
         peak = server.peak_memory()
     assert Path(place).read_bytes() == source.read_bytes()

@@ -1,96 +1,65 @@
-"""The unmodified openai client: models, chats, tools, streams with its own accumulation, typed errors."""
+"""The unmodified openai client in two major versions: everything in `openai_story.py`, and the adapters' listing."""
 
-import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
-from openai.lib.streaming.chat import ChatCompletionStreamState
 
-BASE = "huggingfacetb/smollm2-135m-instruct"
-MESSAGES = [{"role": "user", "content": "What is the capital of France?"}]
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_capital",
-        "parameters": {"type": "object", "properties": {"country": {"type": "string"}}, "required": ["country"]},
-    },
-}
+from tests.conftest import RunningServer
+from tests.contract.clients import PYTHONS, run
+from tests.contract.openai_story import BASE, CAPITAL, CHECKS
+
+PROVING = [
+    pytest.param(
+        "models_are_listed", marks=pytest.mark.endpoint("GET /nim/v1/models", "GET /nim/v1/models/{model_id}")
+    ),
+    pytest.param("a_chat_answers_with_usage", marks=pytest.mark.endpoint("POST /nim/v1/chat/completions")),
+    pytest.param("completions_answer_and_stream", marks=pytest.mark.endpoint("POST /nim/v1/completions")),
+]
+OTHERS = [name for name in CHECKS if name not in [param.values[0] for param in PROVING]]
 
 
 @pytest.fixture
-def client(server):
-    with openai.OpenAI(base_url=server.nim_url + "/v1", api_key="ignored", max_retries=0, timeout=120) as client:
-        yield client
+def client(server: RunningServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=server.nim_url + "/v1", api_key="ignored", max_retries=0, timeout=120) as made:
+        yield made
 
 
-def test_models_are_listed(client):
-    assert BASE in [model.id for model in client.models.list()]
-    assert client.models.retrieve(BASE).owned_by == "system"
+@pytest.mark.parametrize("name", [*PROVING, *OTHERS])
+def test_the_pinned_client_works_unchanged(client: openai.OpenAI, name: str) -> None:
+    CHECKS[name](client)
 
 
-def test_a_chat_answers_with_usage(client):
-    answer = client.chat.completions.create(model=BASE, messages=MESSAGES, temperature=0, max_tokens=20)
-    assert "Paris" in answer.choices[0].message.content
-    assert answer.choices[0].message.tool_calls is None
-    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
-    assert answer.model == BASE and answer.object == "chat.completion"
+@pytest.mark.slow
+def test_another_major_version_works_unchanged(server: RunningServer, tmp_path: Path) -> None:
+    script = str(Path(__file__).with_name("openai_story.py"))
+    version = run(PYTHONS["other"], "-W", "error", script, server.nim_url, folder=tmp_path)
+    assert version.split(".")[0] != openai.__version__.split(".")[0]
 
 
-def test_a_forced_tool_is_called(client):
-    answer = client.chat.completions.create(
-        model=BASE, messages=MESSAGES, tools=[TOOL], tool_choice="required", temperature=0, max_tokens=80
-    )
-    (call,) = answer.choices[0].message.tool_calls
-    assert call.function.name == "get_capital" and "country" in json.loads(call.function.arguments)
-    assert answer.choices[0].finish_reason == "tool_calls" and answer.choices[0].message.content is None
+@pytest.mark.slow
+def test_an_adapter_is_listed_with_its_root_and_answers(client: openai.OpenAI, story: dict) -> None:
+    card = client.models.retrieve(story["model"])
+    assert (card.root, card.parent) == (BASE, BASE)
+    assert card.id in [model.id for model in client.models.list()]
+    answer = client.chat.completions.create(model=story["model"], messages=CAPITAL, max_tokens=5)
+    assert answer.model == story["model"] and answer.usage.completion_tokens > 0
 
 
-@pytest.mark.parametrize("tool_choice", ["none", "required", {"type": "function", "function": {"name": "get_capital"}}])
-def test_the_clients_own_accumulation_of_a_stream_equals_the_whole_answer(client, tool_choice):
-    body = {
-        "model": BASE,
-        "messages": MESSAGES,
-        "tools": [TOOL],
-        "tool_choice": tool_choice,
-        "temperature": 0,
-        "max_tokens": 60,
-    }
-    whole = client.chat.completions.create(**body)
-    state = ChatCompletionStreamState()
-    for chunk in client.chat.completions.create(**body, stream=True, stream_options={"include_usage": True}):
-        state.handle_chunk(chunk)
-    streamed = state.get_final_completion()
-    one, other = streamed.choices[0], whole.choices[0]
-    assert (one.message.content or None) == (other.message.content or None)
-    made = [(call.function.name, call.function.arguments) for call in one.message.tool_calls or ()]
-    assert made == [(call.function.name, call.function.arguments) for call in other.message.tool_calls or ()]
-    assert one.finish_reason == other.finish_reason and streamed.usage == whole.usage
+@pytest.mark.partly("POST /nim/v1/chat/completions", status=400, missing="`top_logprobs` above 0 is refused")
+def test_top_logprobs_are_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="top_logprobs"):
+        client.chat.completions.create(model=BASE, messages=CAPITAL, logprobs=True, top_logprobs=3)
 
 
-def test_logprobs_have_the_clients_type(client):
-    answer = client.chat.completions.create(model=BASE, messages=MESSAGES, logprobs=True, max_tokens=3, temperature=0)
-    tokens = answer.choices[0].logprobs.content
-    assert len(tokens) == 3 and all(token.logprob <= 0 and bytes(token.bytes) for token in tokens)
+@pytest.mark.parametrize("field", [{"suffix": "end"}, {"best_of": 2}], ids=lambda field: next(iter(field)))
+def test_fields_that_the_sdk_calls_not_supported_are_refused_by_name(client: openai.OpenAI, field: dict) -> None:
+    with pytest.raises(openai.BadRequestError, match=next(iter(field))):
+        client.completions.create(model=BASE, prompt="The sky", **field)
 
 
-def test_nims_extension_goes_through_extra_body(client):
-    extra = {"nvext": {"guided_choice": ["Paris", "Rome"]}}
-    answer = client.chat.completions.create(model=BASE, messages=MESSAGES, extra_body=extra, temperature=0)
-    assert answer.choices[0].message.content in ("Paris", "Rome")
-
-
-def test_completions_answer_and_stream(client):
-    body = {"model": BASE, "prompt": "The capital of France is", "max_tokens": 5, "temperature": 0}
-    whole = client.completions.create(**body).choices[0].text
-    assert "".join(chunk.choices[0].text for chunk in client.completions.create(**body, stream=True)) == whole
-
-
-def test_errors_are_the_clients_typed_ones(client):
-    with pytest.raises(openai.NotFoundError, match="does not exist"):
-        client.chat.completions.create(model="nobody/knows", messages=MESSAGES)
-    with pytest.raises(openai.BadRequestError, match="maximum context length"):
-        client.chat.completions.create(model=BASE, messages=MESSAGES, max_tokens=100_000)
-    with pytest.raises(openai.BadRequestError, match="only valid with tools"):
-        client.chat.completions.create(model=BASE, messages=MESSAGES, tool_choice="required")
-    with pytest.raises(openai.UnprocessableEntityError):
-        client.chat.completions.create(model=BASE, messages="not a list")
+@pytest.mark.refused("POST /nim/v1/embeddings", status=404, instead="no embedding model is served")
+def test_embeddings_are_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="/docs lists what it has"):
+        client.embeddings.create(model=BASE, input="text")

@@ -71,7 +71,18 @@ def resource(sdk: NeMoMicroservices, path: str) -> Any:
     return sdk
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("projects", marks=pytest.mark.endpoint("CRUD /v1/projects")),
+        pytest.param("datasets", marks=pytest.mark.endpoint("CRUD /v1/datasets")),
+        pytest.param("models", marks=pytest.mark.endpoint("CRUD /v1/models")),
+        pytest.param("deployment.configs", marks=pytest.mark.endpoint("CRUD /v1/deployment/configs")),
+        pytest.param(
+            "deployment.model_deployments", marks=pytest.mark.endpoint("CRUD /v1/deployment/model-deployments")
+        ),
+    ],
+)
 def test_every_method_of_a_resource_is_answered_as_declared(sdk: NeMoMicroservices, kind: str) -> None:
     body, changes = KINDS[kind]
     calls = resource(sdk, kind).with_raw_response
@@ -91,6 +102,7 @@ def test_every_method_of_a_resource_is_answered_as_declared(sdk: NeMoMicroservic
         calls.retrieve(body["name"], **where)
 
 
+@pytest.mark.endpoint("CRUD /v1/namespaces")
 def test_every_method_of_namespaces_is_answered_as_declared(sdk: NeMoMicroservices) -> None:
     calls = sdk.namespaces.with_raw_response
     assert judged(calls.create(id="ns", description="d", custom_fields={"a": 1})).id == "ns"
@@ -146,3 +158,25 @@ def test_a_deployment_of_a_served_model_gets_ready(sdk: NeMoMicroservices) -> No
     assert found.deployed is True
     with pytest.raises(nemo_microservices.ConflictError, match="model deployment already exists"):
         sdk.deployment.model_deployments.create(name="x", namespace="ns", config={"model": BASE})
+
+
+def test_a_deployment_names_its_configuration_and_says_why_it_failed(sdk: NeMoMicroservices) -> None:
+    sdk.deployment.configs.create(name="c", namespace="ns", model="nobody/nothing")
+    sdk.deployment.model_deployments.create(name="x", namespace="ns", config="ns/c", async_enabled=True)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = judged(sdk.deployment.model_deployments.with_raw_response.retrieve("x", namespace="ns"))
+        if found.status_details.status != "pending":
+            break
+        time.sleep(0.02)
+    assert (found.status_details.status, found.deployed) == ("failed", False)
+    assert "nobody/nothing" in found.status_details.description
+
+
+@pytest.mark.partly(
+    "POST /v1/deployment/model-deployments", status=422, missing="an `external_endpoint` is refused, models run here"
+)
+def test_an_external_endpoint_is_refused(sdk: NeMoMicroservices) -> None:
+    config = {"external_endpoint": {"host_url": "https://example.com/v1", "api_key": "k"}}
+    with pytest.raises(nemo_microservices.UnprocessableEntityError, match="serves models of this machine"):
+        sdk.deployment.model_deployments.create(name="x", namespace="ns", config=config)

@@ -47,7 +47,13 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("configs", marks=pytest.mark.endpoint("CRUD /v1/evaluation/configs")),
+        pytest.param("targets", marks=pytest.mark.endpoint("CRUD /v1/evaluation/targets")),
+    ],
+)
 def test_configs_and_targets_are_answered_as_declared(here, kind: str) -> None:
     body, changes = KINDS[kind]
     calls, where = resource(here.sdk, kind).with_raw_response, {"namespace": "ns"}
@@ -67,6 +73,16 @@ def test_configs_and_targets_are_answered_as_declared(here, kind: str) -> None:
         resource(here.sdk, kind).retrieve("x", **where)
 
 
+@pytest.mark.endpoint(
+    "POST /v1/evaluation/jobs",
+    "GET /v1/evaluation/jobs",
+    "GET /v1/evaluation/jobs/{id}",
+    "GET /v1/evaluation/jobs/{id}/status",
+    "GET /v1/evaluation/jobs/{id}/results",
+    "GET /v1/evaluation/jobs/{id}/download-results",
+    "GET /v1/evaluation/jobs/{id}/logs",
+    "DELETE /v1/evaluation/jobs/{id}",
+)
 def test_a_job_is_answered_as_declared_from_creation_to_deletion(here, tmp_path: Path) -> None:
     calls = here.sdk.evaluation.jobs.with_raw_response
     job = judged(calls.create(config=config(), target=as_target(here.model.url), **OWNED))
@@ -93,6 +109,7 @@ def test_a_job_is_answered_as_declared_from_creation_to_deletion(here, tmp_path:
         here.sdk.evaluation.jobs.results(job.id)
 
 
+@pytest.mark.endpoint("POST /v1/evaluation/jobs/{id}/cancel")
 def test_a_running_job_can_be_cancelled(here) -> None:
     gate = threading.Event()
     here.model.respond = lambda body: (gate.wait(60), completion("x"))[1]
@@ -112,6 +129,7 @@ def test_a_row_with_unreadable_arguments_is_counted_as_declared(here) -> None:
     assert (stats.count, stats.nan_count, stats.mean) == (1, 11, 1.0)
 
 
+@pytest.mark.endpoint("CRUD /v1/evaluation/results")
 def test_results_are_answered_as_declared(here) -> None:
     calls = here.sdk.evaluation.results.with_raw_response
     score = {"value": 0.5, "stats": {"count": 2, "sum": 1.0, "mean": 0.5}}
@@ -123,6 +141,7 @@ def test_results_are_answered_as_declared(here) -> None:
     assert judged(calls.delete(made.id)).id == made.id
 
 
+@pytest.mark.endpoint("POST /v1/evaluation/live")
 def test_a_live_evaluation_is_answered_as_declared(here) -> None:
     rows = [row(1, response=completion(calls=[("f", {"i": 1})]))]
     calls = here.sdk.evaluation.with_raw_response
@@ -133,6 +152,9 @@ def test_a_live_evaluation_is_answered_as_declared(here) -> None:
     assert asked.status_details.samples_processed == 2
 
 
+@pytest.mark.partly(
+    "POST /v1/evaluation/configs", status=422, missing="type `custom` only; benchmarks and judge metrics are refused"
+)
 def test_what_is_wrong_raises_the_sdk_s_own_errors(here) -> None:
     jobs = here.sdk.evaluation.jobs
     with pytest.raises(nemo_microservices.UnprocessableEntityError, match="tool-calling"):

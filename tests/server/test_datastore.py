@@ -48,6 +48,12 @@ def read(http: TestClient, path: str, revision: str = "main", **options):
 
 
 @pytest.mark.parametrize("how", ["data", "json", "files"])
+@pytest.mark.endpoint(
+    "POST /v1/datastore/namespaces",
+    "GET /v1/datastore/namespaces",
+    "GET /v1/datastore/namespaces/{namespace}",
+    "DELETE /v1/datastore/namespaces/{namespace}",
+)
 def test_a_namespace_is_created_from_form_json_and_multipart(http: TestClient, how: str) -> None:
     body = {"namespace": (None, "my-ns")} if how == "files" else {"namespace": "my-ns"}
     made = http.post("/v1/datastore/namespaces", **{how: body})
@@ -211,6 +217,12 @@ def test_a_content_that_ends_too_early_is_400(http: TestClient, services: StoreS
     assert list(services.files.blobs.all()) == []
 
 
+@pytest.mark.endpoint(
+    "POST /v1/hf/datasets/{namespace}/{name}.git/info/lfs/objects/batch",
+    "PUT /v1/hf/lfs/{oid}",
+    "GET /v1/hf/lfs/{oid}",
+    "POST /v1/hf/lfs/verify",
+)
 def test_lfs_uploads_are_verified_by_hash(http: TestClient) -> None:
     content = b"large" * 1000
     oid = hashlib.sha256(content).hexdigest()
@@ -238,6 +250,7 @@ def test_metadata_of_a_readme_is_checked(http: TestClient) -> None:
     assert len(errors("---\na: [\n---\n")) == 1
 
 
+@pytest.mark.endpoint("GET /v1/datastore/integrity")
 def test_integrity_finds_a_flipped_byte(http: TestClient, services: StoreServices) -> None:
     commit(http, header(), file("a", b"hello"))
     assert http.get("/v1/datastore/integrity").json() == {"status": "ok", "damaged": []}
