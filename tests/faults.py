@@ -66,7 +66,7 @@ PROMISES = {
     8: "**Long use.** Running the tutorial again and again on one state makes neither memory nor open files grow.",
 }
 
-KILL_STORING = Fault(1, "`kill -9` of the server while clients commit files and write entities", 14, 120)
+KILL_STORING = Fault(1, "`kill -9` of the server while clients commit files and write entities", 20, 120)
 KILL_EVALUATING = Fault(1, "`kill -9` of the server in the middle of evaluations", 3, 40)
 KILL_TRAINING = Fault(1, "`kill -9` of server or worker in the middle of a training", 3, 40)
 TERMINATE = Fault(1, "SIGTERM while a training, an evaluation and chats run", 1, 10)
