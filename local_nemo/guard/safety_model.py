@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from local_nemo.guard.encoder import LAYERS, WIDTH, Encoder, EncoderMissing
+from local_nemo.guard.encoder import WIDTH, Encoder, EncoderMissing
 from local_nemo.guard.head import HEAD, Head, HeadMissing
 from local_nemo.lm.served import ServedModel
 
@@ -62,12 +62,12 @@ class SafetyModel:
 
     def score(self, text: str) -> float:
         """The probability that a text is unsafe: the highest of its windows. Raises `HeadMissing`, `EncoderMissing`."""
-        head = Head.load(self._head_file, LAYERS * WIDTH)
+        head = Head.load(self._head_file)
         return float(head.unsafe(self._encoder.features(self._encoder.windows(text))).max())
 
     def _judge(self, prompt: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         asked, reply = conversation(prompt)
-        head = Head.load(self._head_file, LAYERS * WIDTH)
+        head = Head.load(self._head_file)
         verdicts = {"User Safety": self._unsafe(asked, head)}
         if reply is not None:
             verdicts["Response Safety"] = self._unsafe(reply, head)
