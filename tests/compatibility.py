@@ -1,12 +1,13 @@
 """docs/compatibility.md: `python -m tests.compatibility` writes it anew from the tests.
 
-The endpoints come from `tests.endpoint_table`. tests/unit/test_compatibility.py compares the file with what would be
-written, so that neither the application, the tests nor the page can change alone.
+The endpoints come from `tests.endpoint_table`, the promises and faults from `tests.faults`.
+tests/unit/test_compatibility.py compares the file with what would be written, so that neither the application, the
+tests nor the page can change alone.
 """
 
 from pathlib import Path
 
-from tests import endpoint_table
+from tests import endpoint_table, faults
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "compatibility.md"
 HEAD = """# Compatibility
@@ -26,7 +27,7 @@ This page is written by `python -m tests.compatibility`.
 
 def page() -> str:
     """The whole document."""
-    return "\n".join([HEAD, endpoint_table.section()])
+    return "\n".join([HEAD, endpoint_table.section(), faults.section()])
 
 
 if __name__ == "__main__":

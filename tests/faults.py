@@ -113,9 +113,10 @@ def section() -> str:
     return (
         "## Promises, and the faults that test them\n\n"
         f"{promises}\n\n"
-        "Each promise has tests that `make test` runs at a size for CI; `make torture` runs them at full size "
-        "(`make torture SHARE=0.1` at a tenth) and writes `results/torture.json`, from which this table is made. Where "
-        "fewer were tried than the full size, the full size has not been run yet.\n\n"
+        "Tests try the faults below, in `make torture` at full size (`make torture SHARE=0.1` at a tenth), many "
+        "of them in `make test` at a size for CI. `make torture` writes `results/torture.json`, from which this table "
+        "is made. A fault that is recorded as *not yet* has a test whose result is not recorded: take the promise as "
+        "an aim there. Where fewer were tried than the full size, the full size has not been run.\n\n"
         "| promise | fault | tried | survived | full size | recorded |\n|--:|---|--:|--:|--:|---|\n"
         + "\n".join(rows)
         + f"\n\nRecorded on {record['machine']}.\n"
