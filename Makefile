@@ -31,6 +31,11 @@ help: ## this list
 	$(PY) -m pip install -q -r tests/requirements.txt
 	@touch $@
 
+.venv-clients/.installed: tests/clients.txt
+	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install -q -r tests/clients.txt
+	@touch $@
+
 setup: .venv/.prepared ## .venv with the pinned requirements, the model and the data
 
 run: .venv/.prepared ## the four notebooks from start to end on a fresh state; results in results/run/
@@ -60,7 +65,7 @@ check: .venv/.tested ## lint and the fast tests
 	.venv/bin/ruff format --check .
 	$(PY) -m pytest -q tests/unit
 
-test: check ## everything that CI runs
+test: check .venv-clients/.installed ## everything that CI runs
 	$(PY) -m pytest -q tests/server tests/contract
 	$(PY) -m pytest -q tests/notebooks
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests import faults
+from tests.endpoints import calls, markers_tell_the_truth  # noqa: F401  (fixtures for every test)
 
 ROOT = Path(__file__).resolve().parent.parent
 

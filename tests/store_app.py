@@ -76,12 +76,14 @@ def client(services: StoreServices) -> TestClient:
 
 
 @contextmanager
-def served(services: StoreServices, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[str]:
+def served(
+    services: StoreServices, around: Callable[[ASGIApp], ASGIApp] = lambda app: app, names: Sequence[str] = STORING
+) -> Iterator[str]:
     """The API on a free loopback port, for clients that bring their own HTTP; yields its URL.
 
-    `around` may put a fault of the network between the API and the port.
+    `around` may put a fault of the network between the API and the port; `names` are the services that answer.
     """
-    server = uvicorn.Server(uvicorn.Config(around(create_app(services, STORING)), port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(around(create_app(services, names)), port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -96,6 +98,7 @@ class StoreProcess:
 
     def __init__(self, state: Path, within: Sequence[str] = ()) -> None:
         """`within`: a command that runs the rest of its arguments, such as `nice` or `unshare`."""
+        self.state = state
         command = [*within, sys.executable, "-m", "tests.store_app", str(state)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
         self.url = self.process.stdout.readline().strip()

@@ -11,7 +11,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header
 
 from local_nemo.api.context import Context
-from local_nemo.api.customizer_bodies import ConfigPatch, NewConfig, NewJob, NewTarget, TargetPatch
+from local_nemo.api.customizer_bodies import (
+    ConfigPatch,
+    ContainerLogs,
+    JobPage,
+    JobProgress,
+    NewConfig,
+    NewJob,
+    NewTarget,
+    StoredJob,
+    TargetPatch,
+)
 from local_nemo.api.entity_routes import Entity, NameInPath, entity_router, list_query
 from local_nemo.api.errors import ApiError
 from local_nemo.jobs.plan import Missing, Plan, Refused, check_base, find_target, plan_job
@@ -29,6 +39,8 @@ JOB_FILTERS = {
     "finetuning_type": "hyperparameters.finetuning_type",
     "training_type": "hyperparameters.training_type",
 }
+JOB, JOBS = {200: {"model": StoredJob}}, {200: {"model": JobPage}}  # for the documentation
+PROGRESS, LOGS = {200: {"model": JobProgress}}, {200: {"model": ContainerLogs}}
 router = APIRouter(tags=[TAG])
 
 
@@ -106,7 +118,12 @@ router.include_router(
 )
 
 
-@router.post("/v1/customization/jobs", summary="Create and queue a training", operation_id="create_customization_job")
+@router.post(
+    "/v1/customization/jobs",
+    summary="Create and queue a training",
+    operation_id="create_customization_job",
+    responses=JOB,
+)
 def create_job(body: NewJob, services: Context, wandb_api_key: Annotated[str | None, Header()] = None) -> Entity:
     data = body.model_dump()
     with refusals():
@@ -119,24 +136,34 @@ def create_job(body: NewJob, services: Context, wandb_api_key: Annotated[str | N
     return stored
 
 
-@router.get("/v1/customization/jobs", summary="List trainings", operation_id="list_customization_jobs")
+@router.get("/v1/customization/jobs", summary="List trainings", operation_id="list_customization_jobs", responses=JOBS)
 def list_jobs(services: Context, query: Annotated[ListQuery, Depends(list_query(JOB_FILTERS))]) -> Entity:
     return services.entities.page(KIND, query)
 
 
-@router.get("/v1/customization/jobs/{id}", summary="Get a training", operation_id="get_customization_job")
+@router.get(
+    "/v1/customization/jobs/{id}", summary="Get a training", operation_id="get_customization_job", responses=JOB
+)
 def get_job(id: NameInPath, services: Context) -> Entity:
     return services.entities.find(KIND, id)
 
 
 @router.get(
-    "/v1/customization/jobs/{id}/status", summary="A training's progress", operation_id="get_customization_status"
+    "/v1/customization/jobs/{id}/status",
+    summary="A training's progress",
+    operation_id="get_customization_status",
+    responses=PROGRESS,
 )
 def get_status(id: NameInPath, services: Context) -> Entity:
     return services.entities.find(KIND, id)["status_details"]
 
 
-@router.post("/v1/customization/jobs/{id}/cancel", summary="Cancel a training", operation_id="cancel_customization_job")
+@router.post(
+    "/v1/customization/jobs/{id}/cancel",
+    summary="Cancel a training",
+    operation_id="cancel_customization_job",
+    responses=JOB,
+)
 @router.post("/v1/customizations/{id}/cancel", include_in_schema=False)  # the path before the first release
 def cancel_job(id: NameInPath, services: Context) -> Entity:
     try:
@@ -146,7 +173,10 @@ def cancel_job(id: NameInPath, services: Context) -> Entity:
 
 
 @router.get(
-    "/v1/customization/jobs/{id}/container-logs", summary="What a training wrote", operation_id="get_customization_logs"
+    "/v1/customization/jobs/{id}/container-logs",
+    summary="What a training wrote",
+    operation_id="get_customization_logs",
+    responses=LOGS,
 )
 def get_container_logs(id: NameInPath, services: Context) -> Entity:
     return container_logs(services.entities.find(KIND, id), services.jobs.folder(id))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from local_nemo.api.entity_routes import Body, EntityPatch, Name, NewEntity, Ownership
+from local_nemo.api.entity_routes import Body, EntityPage, EntityPatch, Name, NewEntity, Ownership
 
 OUTPUT_MODEL = (
     r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}(@[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127})?$"
@@ -44,10 +44,10 @@ class Hyperparameters(Strict):
     """The hyperparameters of a job; defaults as documented, `warmup_steps` 200 but at most a tenth of the run."""
 
     training_type: Literal["sft", "dpo", "distillation", "grpo"] = "sft"
-    finetuning_type: Literal["lora", "lora_merged", "all_weights"]
-    epochs: int = Field(50, ge=1, le=10_000)
-    batch_size: int = Field(8, ge=1, le=4096)
-    learning_rate: float = Field(1e-4, gt=0, le=1, allow_inf_nan=False)
+    finetuning_type: Literal["lora", "lora_merged", "all_weights"] = Field(examples=["lora"])
+    epochs: int = Field(50, ge=1, le=10_000, examples=[2])
+    batch_size: int = Field(8, ge=1, le=4096, examples=[16])
+    learning_rate: float = Field(1e-4, gt=0, le=1, allow_inf_nan=False, examples=[1e-4])
     min_learning_rate: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     warmup_steps: int | None = Field(None, ge=0, le=1_000_000)
     max_steps: int = Field(-1, ge=-1, le=10_000_000)
@@ -193,3 +193,45 @@ class NewJob(Body):
     ownership: Ownership | None = None
     dataset_parameters: DatasetParameters | None = None
     integrations: list[Integration] | None = Field(None, max_length=8)
+
+
+class JobProgress(Body):
+    """Where a training stands: `status_details` of a job, and the answer to `/status`."""
+
+    model_config = ConfigDict(extra="allow")
+    created_at: str
+    updated_at: str
+    status: Literal["created", "pending", "running", "cancelling", "cancelled", "failed", "completed"]
+    elapsed_time: float = Field(description="seconds")
+    steps_completed: int = Field(examples=[438])
+    epochs_completed: int = Field(examples=[2])
+    percentage_done: float = Field(examples=[100.0])
+    train_loss: float | None = Field(None, description="of the best epoch", examples=[0.0528])
+    val_loss: float | None = Field(None, description="of the best epoch", examples=[0.0474])
+    best_epoch: int | None = Field(None, examples=[1])
+    metrics: dict[str, Any] | None = Field(None, description="`metrics.train_loss` and `.val_loss`: value, step, time")
+    status_logs: list[dict[str, Any]] = Field(examples=[[{"message": "TrainingJobCompleted", "detail": None}]])
+
+
+class StoredJob(NewJob):
+    """A training as answers show it."""
+
+    id: str = Field(examples=["cust-FarcM8gwhL1XFDXQ57qGLL"])
+    created_at: str
+    updated_at: str
+    dataset: str = Field(examples=["xlam-tutorial-ns/xlam-ft-dataset"])
+    config_snapshot: dict[str, Any] = Field(description="the configuration as it was when the job was created")
+    status: Literal["created", "pending", "running", "cancelling", "cancelled", "failed", "completed"]
+    status_details: JobProgress
+    warnings: list[dict[str, Any]] = Field(examples=[[]])
+
+
+class JobPage(EntityPage):
+    data: list[StoredJob]
+
+
+class ContainerLogs(Body):
+    """What a training's process wrote, the events of its life, and why it failed."""
+
+    entries: dict[str, dict[str, Any]] = Field(examples=[{"training-cust-1": {"logs": {"main": "..."}, "events": []}}])
+    error: dict[str, Any] | None = None

@@ -13,6 +13,7 @@ from local_nemo.api.context import Context
 from local_nemo.api.entity_routes import (
     Deleted,
     Entity,
+    EntityPage,
     EntityPatch,
     Name,
     NameInPath,
@@ -87,13 +88,28 @@ router.include_router(
 namespaces = APIRouter(prefix="/v1/namespaces", tags=[TAG])
 
 
-@namespaces.post("", summary="Create a namespace", operation_id="create_namespace")
+class Namespace(NewNamespace):
+    """A namespace as answers show it."""
+
+    id: Name = Field(examples=["xlam-tutorial-ns"])
+    created_at: str
+    updated_at: str
+
+
+class NamespacePage(EntityPage):
+    data: list[Namespace]
+
+
+ONE, PAGE = {200: {"model": Namespace}}, {200: {"model": NamespacePage}}  # for the documentation
+
+
+@namespaces.post("", summary="Create a namespace", operation_id="create_namespace", responses=ONE)
 def create_namespace(body: NewNamespace, services: Context) -> Entity:
     data = body.model_dump() | {"custom_fields": body.custom_fields or {}}
     return as_namespace(services.entities.create("namespace", data))
 
 
-@namespaces.get("", summary="List namespaces", operation_id="list_namespaces")
+@namespaces.get("", summary="List namespaces", operation_id="list_namespaces", responses=PAGE)
 def list_namespaces(
     services: Context, query: Annotated[ListQuery, Depends(list_query({"namespace": "id", "name": "id"}))]
 ) -> Entity:
@@ -101,12 +117,12 @@ def list_namespaces(
     return page | {"data": [as_namespace(entity) for entity in page["data"]]}
 
 
-@namespaces.get("/{id}", summary="Get a namespace", operation_id="get_namespace")
+@namespaces.get("/{id}", summary="Get a namespace", operation_id="get_namespace", responses=ONE)
 def get_namespace(id: NameInPath, services: Context) -> Entity:
     return as_namespace(services.entities.get("namespace", "default", id))
 
 
-@namespaces.patch("/{id}", summary="Change a namespace", operation_id="update_namespace")
+@namespaces.patch("/{id}", summary="Change a namespace", operation_id="update_namespace", responses=ONE)
 def update_namespace(id: NameInPath, body: NamespacePatch, services: Context) -> Entity:
     return as_namespace(services.entities.update("namespace", "default", id, named_fields(body, NewNamespace)))
 

@@ -165,7 +165,7 @@ def commits(repo_type: RepoType, namespace: str, name: str, revision: str, servi
 
 
 class NewTag(BaseModel):
-    tag: str
+    tag: str = Field(examples=["v1"])
 
 
 @router.post("/api/{repo_type}/{namespace}/{name}/tag/{revision:path}", summary="Tag a revision")

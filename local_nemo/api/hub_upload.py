@@ -8,7 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
@@ -53,8 +53,8 @@ Spooled = Annotated[IO[bytes], Depends(spooled_body)]
 
 
 class UploadedFile(BaseModel):
-    path: str
-    size: int = 0
+    path: str = Field(examples=["training/training.jsonl"])
+    size: int = Field(0, examples=[6060000])
 
 
 class Preupload(BaseModel):
@@ -107,11 +107,11 @@ def commit(
 
 class LfsObject(BaseModel):
     oid: Sha256
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, examples=[800])
 
 
 class LfsBatch(BaseModel):
-    operation: str = Field(pattern="^(upload|download)$")
+    operation: str = Field(pattern="^(upload|download)$", examples=["upload"])
     objects: list[LfsObject] = Field(max_length=10_000)
 
 
@@ -172,6 +172,10 @@ async def sent_paths(request: Request) -> list[str]:
     return paths
 
 
-def card_content(content: Annotated[str, Body(embed=True)]) -> str:
+class Card(BaseModel):
+    content: str = Field(examples=["---\nlicense: apache-2.0\n---\n# Data"])
+
+
+def card_content(card: Card) -> str:
     """The README text of a validate-yaml request."""
-    return content
+    return card.content

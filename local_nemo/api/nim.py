@@ -7,7 +7,7 @@ the same for clients that look there.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -31,12 +31,12 @@ def models(services: Context) -> dict[str, Any]:
     return {"object": "list", "data": [answers.model_card(card) for card in services.engine.models()]}
 
 
-@router.get("/v1/models/{id:path}", summary="One served model")
-def model(id: str, services: Context) -> Response:
+@router.get("/v1/models/{model_id:path}", summary="One served model")
+def model(model_id: str, services: Context) -> Response:
     cards = {card.id: card for card in services.engine.models()}
-    if id in cards:
-        return JSONResponse(answers.model_card(cards[id]))
-    return error_response(ModelNotServed(id, list(cards)))
+    if model_id in cards:
+        return JSONResponse(answers.model_card(cards[model_id]))
+    return error_response(ModelNotServed(model_id, list(cards)))
 
 
 @router.get("/v1/health/live", summary="The process answers")
@@ -62,7 +62,7 @@ def metrics(services: Context) -> PlainTextResponse:
 async def chat_completions(body: ChatBody, request: Request, services: Context) -> Response:
     try:
         asked = body.to_requests()
-        generations = await run_in_threadpool(lambda: [services.engine.chat(one) for one in asked])
+        generations = await run_in_threadpool(_begun, services.engine.chat, asked)
     except LanguageModelError as error:
         return error_response(error)
     head = answers.head("chat.completion", body.model)
@@ -75,7 +75,7 @@ async def chat_completions(body: ChatBody, request: Request, services: Context) 
 async def completions(body: CompletionBody, request: Request, services: Context) -> Response:
     try:
         asked = body.to_requests()
-        generations = await run_in_threadpool(lambda: [services.engine.complete(one) for one in asked])
+        generations = await run_in_threadpool(_begun, services.engine.complete, asked)
     except LanguageModelError as error:
         return error_response(error)
     head = answers.head("text_completion", body.model)
@@ -83,6 +83,19 @@ async def completions(body: CompletionBody, request: Request, services: Context)
         return _stream(_text_events(generations, head, body))
     prompts = [one.prompt if body.echo else "" for one in asked]
     return await _finished(request, generations, lambda done: answers.text(head, done, prompts, body.logprobs))
+
+
+def _begun(ask: Callable[[Any], Generation], asked: list[Any]) -> list[Generation]:
+    """All choices of a request, or none: what was begun before one is refused holds no place in the queue."""
+    begun: list[Generation] = []
+    try:
+        for one in asked:
+            begun.append(ask(one))
+    except LanguageModelError:
+        for generation in begun:
+            generation.cancel()
+        raise
+    return begun
 
 
 async def _finished(request: Request, generations: list[Generation], shape: Any) -> Response:

@@ -14,6 +14,9 @@ from local_nemo.lm.sampling import Sampling
 MAX_CHOICES = 16
 GUIDES = ("guided_json", "guided_regex", "guided_choice", "guided_grammar")
 MAX_MESSAGES = 1000
+EXAMPLE_MESSAGES = [{"role": "user", "content": "What will the weather be in Berlin tomorrow?"}]
+EXAMPLE_PARAMETERS = {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}
+EXAMPLE_TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": EXAMPLE_PARAMETERS}}]
 
 
 class FunctionCall(BaseModel):
@@ -65,7 +68,7 @@ class _Sampled(BaseModel):
     """What both kinds of request share."""
 
     model_config = ConfigDict(extra="ignore")
-    model: str = Field(min_length=1, max_length=1000)
+    model: str = Field(min_length=1, max_length=1000, examples=["huggingfacetb/smollm2-135m-instruct"])
     temperature: float | None = None
     top_p: float | None = None
     n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
@@ -101,9 +104,9 @@ class _Sampled(BaseModel):
 class ChatBody(_Sampled):
     """POST /v1/chat/completions"""
 
-    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES)
-    tools: list[Tool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, examples=[EXAMPLE_MESSAGES])
+    tools: list[Tool] | None = Field(None, examples=[EXAMPLE_TOOLS])
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = Field(None, examples=["auto"])
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     max_completion_tokens: int | None = None
@@ -137,7 +140,7 @@ class ChatBody(_Sampled):
 class CompletionBody(_Sampled):
     """POST /v1/completions"""
 
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | list[str] | list[int] | list[list[int]] = Field(examples=["The capital of France is"])
     echo: bool | None = None
     suffix: str | None = None
     best_of: int | None = None

@@ -44,7 +44,7 @@ def uploads(api: HfApi, folder: Path) -> str:
         (source / "many" / f"{number:02}.txt").write_text(str(number))
     api.upload_folder(folder_path=source, **DATA)
     (folder / "large.bin").write_bytes(bytes(range(256)) * 20_000)
-    with (folder / "large.bin").open("rb") as file:  # an open file takes the LFS way
+    with (folder / "large.bin").open("rb") as file:
         api.upload_file(path_or_fileobj=file, path_in_repo="large.bin", **DATA)
     operations = [CommitOperationAdd("one.txt", b"1"), CommitOperationAdd("two.txt", b"2")]
     api.create_commit(operations=operations + [CommitOperationDelete("many/00.txt")], commit_message="three", **DATA)

@@ -24,15 +24,6 @@ assert (both["train"].num_rows, both["validation"].num_rows) == (2, 1), both
 one = load_dataset("json", data_files="hf://datasets/ns/data/training/training.jsonl", split="train")
 assert one[1] == {"a": 2}, one[1]
 """
-UPLOAD_OPEN_FILE = """
-import io, sys
-from huggingface_hub import HfApi
-api = HfApi(endpoint=sys.argv[1] + "/v1/hf", token="x")
-for kind, content in (("dataset", b"rows"), ("model", b"weights")):
-    api.create_repo("ns/large", repo_type=kind)
-    api.upload_file(path_or_fileobj=io.BytesIO(content), path_in_repo="a.bin", repo_id="ns/large", repo_type=kind)
-    assert api.get_paths_info("ns/large", ["a.bin"], repo_type=kind)[0].size == len(content)
-"""
 UPLOAD = """
 import sys
 from huggingface_hub import HfApi
@@ -67,17 +58,6 @@ def test_everything_that_users_do_with_the_hub_client_works(tmp_path: Path, pyth
         story = Path(__file__).with_name("hub_story.py")
         version = run(PYTHONS[python], "-W", "error", str(story), url, str(tmp_path), folder=tmp_path)
     assert (version == huggingface_hub.__version__) == (python == "pinned")
-
-
-@pytest.mark.endpoint(
-    "POST /v1/hf/datasets/{namespace}/{name}.git/info/lfs/objects/batch",
-    "POST /v1/hf/{namespace}/{name}.git/info/lfs/objects/batch",
-    "PUT /v1/hf/lfs/{oid}",
-    "POST /v1/hf/lfs/verify",
-)
-def test_a_client_told_not_to_use_xet_uploads_by_lfs(tmp_path: Path, calls: Calls) -> None:
-    with served(open_services(tmp_path / "state"), calls.around) as url:
-        run(PYTHONS["pinned"], "-c", UPLOAD_OPEN_FILE, url, folder=tmp_path, HF_HUB_DISABLE_XET="1")
 
 
 def test_datasets_loads_from_the_endpoint(tmp_path: Path) -> None:

@@ -219,6 +219,7 @@ def test_a_content_that_ends_too_early_is_400(http: TestClient, services: StoreS
 
 @pytest.mark.endpoint(
     "POST /v1/hf/datasets/{namespace}/{name}.git/info/lfs/objects/batch",
+    "POST /v1/hf/{namespace}/{name}.git/info/lfs/objects/batch",
     "PUT /v1/hf/lfs/{oid}",
     "GET /v1/hf/lfs/{oid}",
     "POST /v1/hf/lfs/verify",
@@ -239,6 +240,9 @@ def test_lfs_uploads_are_verified_by_hash(http: TestClient) -> None:
     assert commit(http, header(), entry).status_code == 200
     assert read(http, "big.bin").content == content
     assert http.get(f"{HUB}/lfs/{oid}").content == content
+    http.post(f"{HUB}/api/repos/create", json={"name": "model", "organization": "ns"})
+    known = http.post(f"{HUB}/ns/model.git/info/lfs/objects/batch", json=ask).json()["objects"][0]
+    assert "actions" not in known, "a content is stored once for all repositories"
 
 
 def test_metadata_of_a_readme_is_checked(http: TestClient) -> None:

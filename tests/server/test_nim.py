@@ -49,6 +49,7 @@ def test_the_base_and_the_safety_model_are_listed_with_their_roots(server):
     assert requests.get(f"{server.nim_url}/v1/models/{BASE}", timeout=30).json()["id"] == BASE
 
 
+@pytest.mark.endpoint("GET /nim/v1/health/live", "GET /nim/v1/health/ready", "GET /nim/v1/metrics")
 def test_health_and_metrics_answer(server):
     for name in ("live", "ready"):
         reply = requests.get(f"{server.nim_url}/v1/health/{name}", timeout=30)
