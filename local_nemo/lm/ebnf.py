@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 
 from .regular import Either as OneOf
-from .regular import Regular, Sequence, Word, literal, rules_of, rules_of_texts, words
+from .regular import Regular, Sequence, Word, words
+from .regular_rules import literal, rules_of, rules_of_texts
 from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
 
 CHARACTER = r"[^\"\\\x00-\x1f]"

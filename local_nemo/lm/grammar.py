@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .ebnf import Grammar, Open, rest_after
 from .errors import GrammarRefused, InvalidRequest
 from .patterns import regex_to_regular
-from .regular import Either, Named, Sequence, Word, literal
+from .regular import Either, Named, Sequence, Word
+from .regular_rules import literal
 from .schema import MAX_SECONDS, read_schema
 from .shapes import Map, Object, Shape, text_limits
 from .tool_calls import END, START
@@ -137,7 +138,7 @@ def _guided(guided: dict[str, Any]) -> Guide:
         return _choice_guide(value)
     if name == "guided_regex" and isinstance(value, str):
         grammar = Grammar()
-        return Guide(whole=grammar.text(grammar.regular(regex_to_regular(value, whole=True)[0])))
+        return Guide(whole=grammar.text(grammar.regular(regex_to_regular(value, whole=True))))
     raise GrammarRefused(f"{name} is not supported here; use guided_json, guided_choice or guided_regex.", "nvext")
 
 

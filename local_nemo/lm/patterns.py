@@ -1,7 +1,7 @@
 """Python's regular expressions as trees, as far as they are regular and small.
 
-Python's own parser reads the expression; look-around, back references and flags are refused, and so is a repetition
-that would make the grammar slow to prepare (every counted character may cost 20 ms).
+Python's own parser reads the expression; look-around, back references and flags are refused, and so is what
+would make the grammar large.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ UNSAFE: Ranges = [(0, 0x1F), (ord('"'), ord('"')), (ord("\\"), ord("\\")), (0xD8
 
 
 @lru_cache(maxsize=256)
-def regex_to_regular(pattern: str, *, whole: bool) -> tuple[Regular, int]:
-    """An expression for the texts that match, and how many characters it counts out.
+def regex_to_regular(pattern: str, *, whole: bool) -> Regular:
+    """An expression for the texts that match.
 
     `whole`: the text must match from end to end (else anywhere). Characters that JSON strings must escape are never
     produced. Raises GrammarRefused.
@@ -56,7 +56,7 @@ def regex_to_regular(pattern: str, *, whole: bool) -> tuple[Regular, int]:
     parts = [*([] if starts else [anything]), _sequence(items, counter), *([] if ends else [anything])]
     regular = Sequence(tuple(parts))
     automaton(regular)  # or it is refused, here and now
-    return regular, MAX_COUNTED - counter.left
+    return regular
 
 
 class _Counter:

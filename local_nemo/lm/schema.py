@@ -14,6 +14,7 @@ from typing import Any
 from .errors import GrammarRefused
 from .number_ranges import NUMBER
 from .patterns import regex_to_regular
+from .regular import open_places
 from .schema_apart import apart
 from .schema_merge import merged
 from .schema_numbers import Impossible, read_count, read_number
@@ -26,7 +27,7 @@ MAX_SECONDS = 1.0  # what preparing a grammar may take, estimated from:
 NODE_SECONDS = 2e-4
 ENUM_SECONDS = 2e-4
 OPTIONAL_SECONDS = 2.4e-6  # for each pair of optional properties of one object
-COUNTED_SECONDS = 0.02  # for each character that a pattern counts out
+OPEN_SECONDS = 0.03  # for each place in a pattern where nearly any character may follow
 MAX_ENUM = 2000
 LONGEST_ARRAY = 64
 SHORTEST_TEXT = 20  # longer `minLength` would make the grammar slow
@@ -203,8 +204,8 @@ class _Reader:
             raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
         if shortest or longest is not None:
             raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
-        expression, counted = regex_to_regular(pattern, whole=False)
-        self._spend(COUNTED_SECONDS * counted)
+        expression = regex_to_regular(pattern, whole=False)
+        self._spend(OPEN_SECONDS * open_places(expression))
         return Text(pattern=expression)
 
     def _words(self, schema: dict, where: str) -> Shape:

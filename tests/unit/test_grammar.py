@@ -10,7 +10,7 @@ from local_nemo.lm.chat import ChatRequest
 from local_nemo.lm.ebnf import Grammar, rest_after
 from local_nemo.lm.errors import GrammarRefused, InvalidRequest
 from local_nemo.lm.grammar import guide_for
-from local_nemo.lm.regular import literal
+from local_nemo.lm.regular_rules import literal
 from local_nemo.lm.schema import read_schema
 from local_nemo.lm.shapes import Array, Map, Object, Property, Text, Words
 
@@ -96,10 +96,10 @@ def test_a_recursive_schema_ends():
     ],
 )
 def test_what_cannot_guide_an_answer_is_refused_with_the_reason_within_a_second(schema, reason):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(GrammarRefused, match=re.escape(reason)):
         read_schema(schema)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_an_impossible_optional_property_is_left_out():
@@ -109,10 +109,10 @@ def test_an_impossible_optional_property_is_left_out():
 
 def test_forty_tools_with_many_parameters_are_read_within_a_second():
     parameters = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(20)}}
-    started = time.perf_counter()
+    started = time.process_time()
     made = guide(tools=[tool(parameters, f"t{i}") for i in range(40)], tool_choice="auto")
     assert len(made.calls) == 40
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_tools_that_are_too_large_together_are_refused():
@@ -184,6 +184,6 @@ def test_only_an_open_string_can_be_closed(text):
 def test_grammars_of_a_schema_are_made_once():
     parameters = {"type": "object", "properties": {"a": {"enum": [f"w{i}" for i in range(1000)]}}}
     guide(tools=[tool(parameters)], tool_choice="auto")
-    started = time.perf_counter()
+    started = time.process_time()
     guide(tools=[tool(json.loads(json.dumps(parameters)))], tool_choice="auto")
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
