@@ -32,7 +32,7 @@ def test_the_shipped_head_is_for_this_encoder_and_small():
         ({"threshold": 1}, "can't be right"),
         ({"bias": float("nan")}, "can't be right"),
         ({"weights": ["x"]}, "damaged"),
-        ({"weights": None}, "damaged"),
+        ({"weights": None}, "can.t be right"),
     ],
 )
 def test_a_head_that_does_not_fit_is_refused_with_the_reason(tmp_path, change, reason):
