@@ -24,7 +24,7 @@ from local_nemo.api.customizer_bodies import (
 )
 from local_nemo.api.entity_routes import Entity, NameInPath, entity_router, list_query
 from local_nemo.api.errors import ApiError
-from local_nemo.jobs.plan import Missing, Plan, Refused, check_base, find_target, plan_job
+from local_nemo.jobs.plan import CONFIG, Missing, Plan, Refused, check_base, find_target, plan_job, target_facts
 from local_nemo.jobs.queue import KIND, NothingToCancel
 from local_nemo.jobs.report import container_logs
 from local_nemo.store.entities import NotFound, new_id, now
@@ -38,6 +38,10 @@ JOB_FILTERS = {
     "log_every_n_steps": "hyperparameters.log_every_n_steps",
     "finetuning_type": "hyperparameters.finetuning_type",
     "training_type": "hyperparameters.training_type",
+}
+CONFIG_FILTERS = {
+    "training_type": "training_options[].training_type",
+    "finetuning_type": "training_options[].finetuning_type",
 }
 JOB, JOBS = {200: {"model": StoredJob}}, {200: {"model": JobPage}}  # for the documentation
 PROGRESS, LOGS = {200: {"model": JobProgress}}, {200: {"model": ContainerLogs}}
@@ -61,6 +65,7 @@ def prepare_target(data: Entity, services: Any) -> Entity:
         check_base(base_model, services.settings)
     found = {
         "base_model": base_model,
+        "model_path": data["model_path"] or services.settings.base_model,  # the SDK's type wants one
         "status": "ready",
         "model_type": "hf",
         "custom_fields": data["custom_fields"] or {},
@@ -78,7 +83,16 @@ def prepare_target_patch(changes: Entity, _current: Entity, services: Any) -> En
 def prepare_config(data: Entity, services: Any) -> Entity:
     with refusals():
         target = find_target(data, services.settings, services.entities)
-    return data | {"target": f"{target['namespace']}/{target['name']}", "custom_fields": data["custom_fields"] or {}}
+    reference = f"{target['namespace']}/{target['name']}"
+    return data | {"target": reference, "custom_fields": data["custom_fields"] or {}} | target_facts(target)
+
+
+def tell_configs(target: Entity, services: Any) -> None:
+    """The configurations of a changed target keep in step with it."""
+    reference = f"{target['namespace']}/{target['name']}"
+    for config in services.entities.all(CONFIG):
+        if config["target"] == reference:
+            services.entities.edit(CONFIG, config["id"], lambda old: old | target_facts(target))
 
 
 def prepare_config_patch(changes: Entity, current: Entity, _services: Any) -> Entity:
@@ -102,18 +116,19 @@ router.include_router(
         tag=TAG,
         prepare=prepare_target,
         prepare_patch=prepare_target_patch,
+        on_change=tell_configs,
     )
 )
 router.include_router(
     entity_router(
-        "customization_config",
+        CONFIG,
         "/v1/customization/configs",
         NewConfig,
         ConfigPatch,
         tag=TAG,
         prepare=prepare_config,
         prepare_patch=prepare_config_patch,
-        aliases={"target_name": "target"},
+        aliases=CONFIG_FILTERS,
     )
 )
 

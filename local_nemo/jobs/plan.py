@@ -61,11 +61,18 @@ def ensure_defaults(settings: Settings, entities: Entities) -> None:
         "target": f"{namespace}/{name}{VERSION}", "max_seq_length": MAX_SEQ_LENGTH, "training_options": [option],
         "training_precision": "fp32", "prompt_template": "{prompt} {completion}", "chat_prompt_template": None,
         "dataset_schemas": None, "pod_spec": None, "description": "LoRA on the processors of this machine",
+        **target_facts({**target, "name": name + VERSION}),
         "project": None, "custom_fields": {}, "ownership": None,
     }  # fmt: skip
     for kind, version, data in ((TARGET, VERSION, target), (CONFIG, CONFIG_VERSION, config)):
         if not entities.all(kind, namespace=namespace, name=name + version):
             entities.create(kind, {**data, "namespace": namespace, "name": name + version})
+
+
+def target_facts(target: Entity) -> Entity:
+    """What a configuration keeps of its target, so that it can be found by it."""
+    facts = {"target_name": target["name"], "target_base_model": target["base_model"]}
+    return facts | {"target_enabled": target["enabled"]}
 
 
 def plan_job(body: Entity, settings: Settings, entities: Entities, files: Files) -> Plan:
