@@ -29,7 +29,8 @@ class Watch:
             before, self._text = self._text, self._text + character
             if self._from is None:
                 self._from = self._guide.json_begins(self._text)
-                continue
+                if self._from is None or self._from == len(self._text):
+                    continue  # else this character is the first of the JSON, maybe a quote
             grew = self._follow(character)
             too_long = grew and self._length > min(self._guide.limits)
             if too_long and (rest := self._guide.after_limit(before, self._length - 1)):

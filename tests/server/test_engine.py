@@ -270,6 +270,26 @@ def test_a_required_choice_always_gives_a_valid_call_of_an_offered_tool(engine, 
         jsonschema.validate(json.loads(call["arguments"]), parameters[int(call["name"][2:])])
 
 
+def test_with_auto_only_an_offered_tool_and_valid_arguments_follow_once_a_call_is_begun(engine, monkeypatch):
+    monkeypatch.setattr(grammar, "START", "z")  # a random model writes that now and then, and `<tool_call>` never
+    tools = {
+        "first": {"properties": {"a": {"type": "integer", "minimum": 3, "maximum": 40}}, "required": ["a"]},
+        "fist": {"properties": {"b": {"enum": ["on", "off"]}}, "required": ["b"]},
+    }
+    offered = [{"type": "function", "function": {"name": name, "parameters": one}} for name, one in tools.items()]
+    begun = 0
+    for seed in range(8):
+        sampling = Sampling(max_tokens=300, temperature=1.0, seed=seed)
+        request = ChatRequest("tiny", [{"role": "user", "content": "go"}], offered, "auto", sampling=sampling)
+        answer = engine.chat(request).result(60)
+        _, start, call = answer.content.partition("z")
+        if start and answer.finish_reason == "stop":
+            begun += 1
+            said = json.loads(call.removesuffix("</tool_call>"))
+            jsonschema.validate(said["arguments"], tools[said["name"]])
+    assert begun >= 3
+
+
 def test_the_engine_says_so_when_its_base_cannot_be_loaded(folder):
     engine = Engine(
         Settings(state=folder / "s2", cache=folder / "cache", base_model=str(folder / "no"), base_name="no")

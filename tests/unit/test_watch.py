@@ -33,6 +33,11 @@ def test_a_string_of_just_the_longest_length_is_left_alone():
     assert feed(watch(SCHEMA), ['{"a": "', "abcde", '", "b": "x"}']) is None
 
 
+def test_an_answer_that_is_nothing_but_a_string_is_watched_from_its_first_quote():
+    _, (kept, rest) = feed(watch({"type": "string", "maxLength": 3}), ['"][', "abc"])
+    assert kept == 'a"' and rest.whole == 'root ::= ""\n'
+
+
 def test_an_escaped_character_counts_once():
     assert feed(watch(SCHEMA), ['{"a": "\\n\\n\\n\\n\\n"']) is None
     assert feed(watch(SCHEMA), ['{"a": "\\n\\n\\n\\n\\n', "\\n"]) is not None
