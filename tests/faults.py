@@ -43,7 +43,11 @@ class Fault:
     def trial(self, count: int = 1) -> Iterator[None]:
         """Something that happens `count` times within the block."""
         _tried[self.name] += count
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:  # ended from outside: nothing was found out
+            _tried[self.name] -= count
+            raise
         _survived[self.name] += count
 
 
