@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Event = dict
+DOCUMENTED_METRICS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")  # the SDK allows no other key
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Progress:
         for key, name in (("loss", "val_loss"), ("accuracy", "val_accuracy"), ("exact", "val_exact_match")):
             series[name] = [_point(event["step"], event[key], event["at"]) for event in self.validation]
         series = {name: points for name, points in series.items() if points}
-        return {"keys": list(series), "metrics": series}
+        return {"keys": [name for name in series if name in DOCUMENTED_METRICS], "metrics": series}
 
     def _step(self, event: Event) -> None:
         self.steps, self.last = event["step"] + 1, event
