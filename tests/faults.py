@@ -101,7 +101,7 @@ def save(path: Path) -> None:
     """Merge this session's counts into a record."""
     record = json.loads(path.read_text()) if path.exists() else {"faults": {}}
     day = datetime.now(UTC).date().isoformat()
-    for name, tried in _tried.items():
+    for name, tried in (+_tried).items():
         record["faults"][name] = {"tried": tried, "survived": _survived[name], "recorded": day}
     record["machine"] = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
     record["faults"] = {fault.name: record["faults"][fault.name] for fault in FAULTS if fault.name in record["faults"]}
