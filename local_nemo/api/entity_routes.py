@@ -120,9 +120,10 @@ def entity_router(
     """
     router = APIRouter(tags=[tag])
     noun = kind.replace("_", " ")
+    one = f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
     entity, page_of = answer_models(kind, new)
 
-    @router.post(path, summary=f"Create a {noun}", operation_id=f"create_{kind}", responses=entity)
+    @router.post(path, summary=f"Create {one}", operation_id=f"create_{kind}", responses=entity)
     def create(body: new, services: Context) -> Entity:  # type: ignore[valid-type]
         data = body.model_dump()
         entity = services.entities.create(kind, prepare(data, services) if prepare else data)
@@ -135,12 +136,12 @@ def entity_router(
         page = services.entities.page(kind, query)
         return page | {"data": [present(entity) for entity in page["data"]]}
 
-    @router.get(path + "/{namespace}/{name}", summary=f"Get a {noun}", operation_id=f"get_{kind}", responses=entity)
+    @router.get(path + "/{namespace}/{name}", summary=f"Get {one}", operation_id=f"get_{kind}", responses=entity)
     def get(namespace: NameInPath, name: NameInPath, services: Context) -> Entity:
         return present(services.entities.get(kind, namespace, name))
 
     @router.patch(
-        path + "/{namespace}/{name}", summary=f"Change a {noun}", operation_id=f"update_{kind}", responses=entity
+        path + "/{namespace}/{name}", summary=f"Change {one}", operation_id=f"update_{kind}", responses=entity
     )
     def patch(namespace: NameInPath, name: NameInPath, body: changed, services: Context) -> Entity:  # type: ignore[valid-type]
         current = services.entities.get(kind, namespace, name)
@@ -151,7 +152,7 @@ def entity_router(
             on_change(entity, services)
         return present(entity)
 
-    @router.delete(path + "/{namespace}/{name}", summary=f"Delete a {noun}", operation_id=f"delete_{kind}")
+    @router.delete(path + "/{namespace}/{name}", summary=f"Delete {one}", operation_id=f"delete_{kind}")
     def delete(namespace: NameInPath, name: NameInPath, services: Context) -> Deleted:
         gone = services.entities.delete(kind, namespace, name)
         if on_delete:
