@@ -12,8 +12,6 @@
     guardrails, safety_policy           configurations and checks of messages, and the policy behind them
     call_rails, call_policy, injection  may this call run, may this result be believed
     guarded_call, guard_prompts         one request guarded at every step; how well the guard works
-    guarded_call, call_rails            one guarded request, and the rails around calls and results
-    call_policy, injection              what a call may hold, and text that tries to act
     state, progress, doctor             hand-over between notebooks, the line that moves, what is missing
     series, readme                      `make run` and the figures in the README
 

@@ -33,7 +33,7 @@ def ask(
 ) -> list[Record]:
     """One record a row, in order; `at_once` rows are asked at the same time. The client retries by itself."""
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(lambda item: _ask(client, model, *item, max_tokens), enumerate(rows)))
+        return list(pool.map(lambda item: _ask(client, model, item[0], item[1], max_tokens), enumerate(rows)))
 
 
 def _ask(client: openai.OpenAI, model: str, index: int, row: dict[str, Any], max_tokens: int) -> Record:
@@ -66,7 +66,7 @@ def _ask(client: openai.OpenAI, model: str, index: int, row: dict[str, Any], max
     }
 
 
-def _openai_message(message: dict[str, Any]) -> dict[str, Any]:
+def _openai_message(message: dict[str, Any]) -> Any:
     """The message with the arguments of earlier calls as the JSON text that OpenAI's API wants."""
     calls = message.get("tool_calls")
     if not calls:

@@ -23,7 +23,7 @@ from referencing import Registry
 from . import injection
 from .call_policy import Policy, check_policy, leaves, violation
 
-ALIASES = {
+ALIASES: dict[str, str | None] = {
     "str": "string",
     "int": "integer",
     "float": "number",

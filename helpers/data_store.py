@@ -149,7 +149,7 @@ def _commit(platform: Platform, repo: str, add: dict[str, Path], removed: tuple[
     size = sum(file.stat().st_size for file in add.values())
 
     def send() -> None:
-        operations = [
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in add.items()),
             *(CommitOperationDelete(path_in_repo=name) for name in removed),
         ]

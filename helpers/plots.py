@@ -18,8 +18,10 @@ from .scores import WORDS
 
 INK = "#7a7a7a"
 ORANGE, SKY, BLUE = "#E69F00", "#56B4E9", "#0072B2"
-BASE, TUNED = {"color": ORANGE, "hatch": "//"}, {"color": SKY}
-THIN = {"edgecolor": INK, "linewidth": 0.6}
+Look = dict[str, Any]  # keywords of matplotlib
+BASE: Look = {"color": ORANGE, "hatch": "//"}
+TUNED: Look = {"color": SKY}
+THIN: Look = {"edgecolor": INK, "linewidth": 0.6}
 
 
 def scores(base: list[Record], tuned: list[Record]) -> Figure:
@@ -67,7 +69,10 @@ def losses(status: Mapping[str, Any]) -> Figure:
     details = status.get("status_details") or status
     curves = (details.get("metrics") or {}).get("metrics") or {}
     figure, axes = _figure(height=3.0)
-    looks = (("train_loss", "training", {"color": BLUE}), ("val_loss", "validation", {"color": ORANGE, "marker": "o"}))
+    looks: list[tuple[str, str, Look]] = [
+        ("train_loss", "training", {"color": BLUE}),
+        ("val_loss", "validation", {"color": ORANGE, "marker": "o"}),
+    ]
     for key, words, look in looks:
         points = curves.get(key) or []
         if points:

@@ -96,7 +96,7 @@ def examples(records: list[Record], *, each: int = 1) -> pandas.DataFrame:
 def latency(base: list[Record], tuned: list[Record]) -> pandas.DataFrame:
     """Seconds an answer took (many are asked at once) and its tokens: median and 95th percentile."""
     fields = {"seconds": "latency_s", "prompt tokens": "prompt_tokens", "answer tokens": "completion_tokens"}
-    lines = {}
+    lines: dict[str, dict[str, float]] = {}
     for words, key in fields.items():
         for model, records in (("base model", base), ("tuned model", tuned)):
             values = pandas.Series([one[key] for one in records if one.get(key) is not None], dtype=float)
@@ -107,7 +107,7 @@ def latency(base: list[Record], tuned: list[Record]) -> pandas.DataFrame:
 
 def percent(one: Rate) -> str:
     """A rate as tables show it: `46.0 % (36.6 – 55.7)`."""
-    if not one.n:
+    if one.value is None:  # of no rows
         return "–"
     return f"{100 * one.value:.1f} % ({100 * one.low:.1f} – {100 * one.high:.1f})"
 

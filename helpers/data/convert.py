@@ -58,7 +58,7 @@ class ConvertedRow:
 
     def evaluation_row(self) -> dict[str, Any]:
         """The row that NeMo Evaluator asks and scores."""
-        row = {"messages": self.messages, "tools": self.tools, "tool_calls": self.tool_calls}
+        row: dict[str, Any] = {"messages": self.messages, "tools": self.tools, "tool_calls": self.tool_calls}
         if self.accepted is not None:
             row["accepted"] = self.accepted
         return row | {"id": self.id}
@@ -155,9 +155,7 @@ def _fitting_arguments(tool: Tool, arguments: dict[str, Any], question: str, rep
     if missing := [key for key in required if key not in arguments]:
         raise Dropped("an argument is missing", f"{tool.name} needs {missing[0]}")
     fitting = {}
-    for key in sorted(
-        arguments, key=lambda key, order=list(properties): order.index(key) if key in order else len(order)
-    ):
+    for key in [*(key for key in properties if key in arguments), *(key for key in arguments if key not in properties)]:
         value = arguments[key]
         if value is None and key not in required:
             repairs.add("null argument left out")
@@ -202,7 +200,8 @@ def _accepted(field: Any, tool: Tool) -> dict[str, list[Any]] | None:
     by_argument = decoded(field, "accepted")
     if not isinstance(by_argument, dict) or not cast.is_json(by_argument):
         raise Dropped("accepted values that cannot be read", "`accepted` must be an object of lists")
-    properties, accepted = tool.parameters["properties"], {}
+    properties = tool.parameters["properties"]
+    accepted: dict[str, list[Any]] = {}
     for key, values in by_argument.items():
         accepted[key] = []
         for value in values if isinstance(values, list) else [values]:

@@ -76,7 +76,8 @@ def convert_rows(
     Rows for `training` have no duplicates and not the example question of notebook 2; a set that is only evaluated
     keeps both (`training=False`).
     """
-    cache, seen = ToolCache(), set()
+    cache = ToolCache()
+    seen: set[Any] = set()
     for raw in tqdm(rows, desc="converting", unit=" rows", delay=10, mininterval=1, leave=False):
         try:
             row = convert(raw, cache=cache, limit_properties=limit_properties)

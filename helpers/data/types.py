@@ -155,7 +155,7 @@ def _array(name: str, inner: list[str]) -> dict[str, Any]:
     items = (
         any_item() if not inner or any(map(_is_any, inner)) else any_of([s for part in inner for s in _members(part)])
     )
-    array = {"type": "array", "items": items}
+    array: dict[str, Any] = {"type": "array", "items": items}
     if name == "tuple" and len(inner) > 1:
         array |= {"minItems": len(inner), "maxItems": len(inner)}
     return array

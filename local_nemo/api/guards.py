@@ -34,7 +34,7 @@ class LocalOnlyGuard:
             await JSONResponse({"detail": reason, "error": reason}, 403)(scope, receive, send)
         else:
             if scope["type"] == "http" and len(scope["path"]) > 1:
-                scope = scope | {"path": scope["path"].rstrip("/") or "/"}  # /v1/models/ means /v1/models
+                scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # /v1/models/ means /v1/models
             await self.app(scope, receive, send)
 
 

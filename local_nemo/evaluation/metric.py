@@ -68,8 +68,11 @@ def _expected(truth: object) -> list[tuple[str, object]]:
     calls = []
     for position, call in enumerate(truth):
         function = call.get("function") if isinstance(call, Mapping) else None
-        complete = isinstance(function, Mapping) and "arguments" in function
-        if not complete or not isinstance(function.get("name"), str):
+        if (
+            not isinstance(function, Mapping)
+            or "arguments" not in function
+            or not isinstance(function.get("name"), str)
+        ):
             raise RowError(f"ground truth call {position} needs function.name (text) and function.arguments")
         calls.append((function["name"], function["arguments"]))
     return calls

@@ -89,6 +89,7 @@ class Renderer:
     def _exchange(self, request: bytes) -> bytes:
         """Send one line, read one; an incomplete line means that the process was killed or died."""
         process = self._process = self._process or _start(self.seconds)
+        assert process.stdin and process.stdout, "both are pipes"
         timer = threading.Timer(self.seconds * PATIENCE, process.kill)
         timer.start()
         try:

@@ -60,7 +60,9 @@ def withhold_key(target: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The target without a key sent in clear, and that key; the name of a variable stays."""
     model = target.get("model")
     api = model.get("api_endpoint") if isinstance(model, dict) else None
-    key = api.get("api_key") if isinstance(api, dict) else None
+    if not isinstance(model, dict) or not isinstance(api, dict):
+        return target, None
+    key = api.get("api_key")
     if not key or _variable(key):
         return target, None
     hidden = {**target, "model": {**model, "api_endpoint": {**api, "api_key": REDACTED}}}

@@ -42,7 +42,7 @@ class Strict(BaseModel):
 class GuardModel(Strict):
     type: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")
     engine: str
-    model: str | None = Field(None, max_length=300)
+    model: str | None = Field(default=None, max_length=300)
     mode: Literal["chat", "text"] = "chat"
     parameters: dict[str, Any] = {}
     api_key_env_var: str | None = None
@@ -62,14 +62,14 @@ class Message(Strict):
 
 class Prompt(Strict):
     task: str = Field(max_length=300)
-    content: str | None = Field(None, max_length=100_000)
-    messages: list[Message] | None = Field(None, min_length=1, max_length=50)
-    max_tokens: int | None = Field(None, ge=1, le=4096)
-    max_length: int = Field(16000, ge=1, le=1_000_000)
+    content: str | None = Field(default=None, max_length=100_000)
+    messages: list[Message] | None = Field(default=None, min_length=1, max_length=50)
+    max_tokens: int | None = Field(default=None, ge=1, le=4096)
+    max_length: int = Field(default=16000, ge=1, le=1_000_000)
     mode: str = "standard"
     models: list[str] | None = None
     output_parser: str | None = None
-    stop: list[str] | None = Field(None, max_length=16)
+    stop: list[str] | None = Field(default=None, max_length=16)
 
     @property
     def templates(self) -> list[str]:
@@ -77,14 +77,14 @@ class Prompt(Strict):
 
 
 class InputRails(Strict):
-    flows: list[str] = Field([], max_length=20)
+    flows: list[str] = Field(default=[], max_length=20)
     parallel: bool | None = False
 
 
 class Streaming(Strict):
     enabled: bool = False
-    chunk_size: int = Field(200, ge=1, le=10_000)  # tokens
-    context_size: int = Field(50, ge=0, le=10_000)  # tokens of the chunk before
+    chunk_size: int = Field(default=200, ge=1, le=10_000)  # tokens
+    context_size: int = Field(default=50, ge=0, le=10_000)  # tokens of the chunk before
     stream_first: bool = True
 
 
@@ -132,14 +132,14 @@ class Instruction(Strict):
 class ConfigData(Strict):
     models: list[GuardModel] = Field(max_length=20)
     rails: Rails = Rails()
-    prompts: list[Prompt] | None = Field(None, max_length=100)
+    prompts: list[Prompt] | None = Field(default=None, max_length=100)
     instructions: list[Instruction] | None = [Instruction(type="general", content=GENERAL_INSTRUCTION)]
-    sample_conversation: str | None = Field(None, max_length=100_000)
+    sample_conversation: str | None = Field(default=None, max_length=100_000)
     actions_server_url: str | None = None
     custom_data: dict[str, Any] = {}
     colang_version: str = "1.0"
     prompting_mode: str = "standard"
-    lowest_temperature: float | None = Field(0.001, ge=0, le=2)
+    lowest_temperature: float | None = Field(default=0.001, ge=0, le=2)
     enable_multi_step_generation: bool = False
     enable_rails_exceptions: bool = False
     passthrough: bool | None = None

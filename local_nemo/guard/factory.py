@@ -54,7 +54,7 @@ FACTORY_DATA: Mapping[str, Mapping[str, Any]] = {
     "self-check": SELF_CHECK,
     "abc": SELF_CHECK | {"instructions": [{"type": "general", "content": ABC_INSTRUCTION}]},
 }
-FACTORY_CONFIGS = [
+FACTORY_CONFIGS: list[dict[str, Any]] = [
     {
         "name": name,
         "namespace": "default",

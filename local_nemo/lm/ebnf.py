@@ -88,8 +88,8 @@ class Grammar:
                 return (
                     f'"\\"" {self._character()}{{{shortest}}} {self._character()}* "\\""' if shortest else self._open()
                 )
-            case Text() | Number():
-                return self.regular(_regular(shape))
+            case Text() | Number() if (expression := _regular(shape)) is not None:
+                return self.regular(expression)
             case Array(item, least, most, first):
                 return self._array(item, least, most, first)
             case Object(properties):
@@ -111,10 +111,10 @@ class Grammar:
         shapes = [*first, *([item] if item is not None and len(first) < most else [])]
         if not shapes or most == 0:
             return '"[]"'
-        rest = self.more(self.value(item), least - len(first), most - len(first)) if item is not None else '""'
+        further = self.value(item) if item is not None else '""'
+        rest = self.more(further, least - len(first), most - len(first)) if item is not None else '""'
         if not first:
-            rest = self.more(self.value(item), least - 1, most - 1)
-            full = f"{self.value(item)} {rest}"
+            full = f"{further} {self.more(further, least - 1, most - 1)}"
             return f'"[" {full} "]"' if least else f'"[" ({full})? "]"'
         for length in range(len(first), 0, -1):  # from the end: each item may be the last if there are enough
             rest = f"{self.value(first[length - 1])} {rest}"
@@ -124,9 +124,10 @@ class Grammar:
 
     def _either(self, options: tuple[Shape, ...]) -> str:
         """Regular options are one expression: the library mixes short rules that begin alike."""
-        plain = tuple(option for option in options if _regular(option) is not None)
+        expressions = {option: found for option in options if (found := _regular(option)) is not None}
+        plain = tuple(expressions)
         if plain and plain not in self._names:
-            self._names[plain] = self.regular(OneOf(tuple(_regular(option) for option in plain)))
+            self._names[plain] = self.regular(OneOf(tuple(expressions.values())))
         others = dict.fromkeys(self.value(option) for option in options if option not in plain)
         return " | ".join([*([self._names[plain]] if plain else []), *others])
 

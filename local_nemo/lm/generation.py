@@ -82,7 +82,8 @@ class Generation:
         self.future.result()
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        loop, pieces = asyncio.get_running_loop(), asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
         self._listen(lambda piece: _call(loop, pieces.put_nowait, piece))
         while (piece := await pieces.get()) is not None:
             yield piece

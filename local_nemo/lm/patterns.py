@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import sys
 from functools import lru_cache
-from re import _constants as sre  # the standard library's parser has no public name
-from re import _parser as parser
+from re import _constants as sre  # type: ignore[attr-defined]  # the standard library's parser has no public name
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
 
 from .errors import GrammarRefused
 from .regular import Chars, Either, Regular, Repeat, Sequence, automaton
@@ -78,7 +79,7 @@ def _sequence(items: list, counter: _Counter) -> Regular:
     return Sequence(tuple(_item(kind, value, counter) for kind, value in items))
 
 
-def _item(kind: object, value: object, counter: _Counter) -> Regular:
+def _item(kind: object, value: Any, counter: _Counter) -> Regular:
     if kind is sre.LITERAL:
         return _class([(sre.LITERAL, value)], counter)
     if kind is sre.NOT_LITERAL:
@@ -92,11 +93,12 @@ def _item(kind: object, value: object, counter: _Counter) -> Regular:
     if kind is sre.BRANCH:
         return Either(tuple(_sequence(list(option), counter) for option in value[1]))
     if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
-        return _repeat(*value, counter)
+        least, most, tree = value
+        return _repeat(least, most, tree, counter)
     raise counter.refuse(f"uses {str(kind).lower()}")
 
 
-def _repeat(least: int, most: int, tree: object, counter: _Counter) -> Regular:
+def _repeat(least: int, most: int, tree: Any, counter: _Counter) -> Regular:
     inner = _sequence(list(tree), counter)
     unlimited = most is sre.MAXREPEAT or most >= MANY
     if not (most == 1 or unlimited and least <= 1):

@@ -10,6 +10,7 @@ It does not tokenize, truncate or check anything.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from local_nemo.lm.tool_calls import END, START
 
@@ -86,8 +87,8 @@ def _render_properties(schema: dict, depth: int) -> list[str]:
         mark = "" if name in required else "?"
         default = f" = {_json(value['default'])}" if value.get("default") not in (None, "") else ""
         lines.append("-" * depth + _titled(f" {name}{mark}: {_type(value)}{default}", value))
-        nested = value.get("items") if isinstance(value.get("items"), dict) else value
-        lines += _render_properties(nested, depth + 1)
+        items = value.get("items")
+        lines += _render_properties(items if isinstance(items, dict) else value, depth + 1)
     return lines
 
 
@@ -140,7 +141,7 @@ def _properties(tools: list[dict] | None, name: str) -> dict:
     return {}
 
 
-def _ordered(arguments: object, properties: dict) -> str:
+def _ordered(arguments: Any, properties: dict) -> str:
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]  # exists, but is in no type stub
 
 START = "<tool_call>"
 END = "</tool_call>"
@@ -88,7 +88,7 @@ def _read_call(text: str, position: int, names: set[str]) -> tuple[str, str, int
     arguments = next((members[key] for key in ARGUMENT_KEYS if key in members), ({}, "{}"))
     if name not in names or not isinstance(arguments[0], dict):
         return None
-    end = _SPACE.match(text, end).end()
+    end = _after_space(text, end)
     if text.startswith(END, end):
         return name, arguments[1], end + len(END)
     return (name, arguments[1], end) if end == len(text) else None
@@ -96,23 +96,28 @@ def _read_call(text: str, position: int, names: set[str]) -> tuple[str, str, int
 
 def _read_members(text: str, position: int) -> tuple[dict[str, tuple[object, str]], int]:
     """One JSON object's members as (value, source text). Raises ValueError if there is no complete object."""
-    position = _SPACE.match(text, position).end()
+    position = _after_space(text, position)
     _expect(text, position, "{")
     members: dict[str, tuple[object, str]] = {}
-    position = _SPACE.match(text, position + 1).end()
+    position = _after_space(text, position + 1)
     while not text.startswith("}", position):
         if members:
             _expect(text, position, ",")
-            position = _SPACE.match(text, position + 1).end()
+            position = _after_space(text, position + 1)
         _expect(text, position, '"')
         key, position = scanstring(text, position + 1)
-        position = _SPACE.match(text, position).end()
+        position = _after_space(text, position)
         _expect(text, position, ":")
-        start = _SPACE.match(text, position + 1).end()
+        start = _after_space(text, position + 1)
         value, position = _DECODER.raw_decode(text, start)
         members[key] = (value, text[start:position])
-        position = _SPACE.match(text, position).end()
+        position = _after_space(text, position)
     return members, position + 1
+
+
+def _after_space(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    return space.end() if space else position
 
 
 def _expect(text: str, position: int, character: str) -> None:
@@ -151,7 +156,7 @@ class StreamParser:
     def _step(self, deltas: list[Delta], final: bool) -> bool:
         """Move one thing from the buffer to `deltas`; False when more text is needed."""
         if self._scanner:
-            return self._pass_arguments(deltas)
+            return self._pass_arguments(self._scanner, deltas)
         start = self._buffer.find(START)
         if start > 0:
             self._emit_text(deltas, start, before_call=True)
@@ -189,13 +194,13 @@ class StreamParser:
         self._index += 1
         return True
 
-    def _pass_arguments(self, deltas: list[Delta]) -> bool:
-        if not self._scanner.closed:
-            length = self._scanner.feed(self._buffer)
+    def _pass_arguments(self, scanner: _ObjectScanner, deltas: list[Delta]) -> bool:
+        if not scanner.closed:
+            length = scanner.feed(self._buffer)
             if length:
                 deltas.append(CallArguments(self._index, self._buffer[:length]))
             self._buffer = self._buffer[length:]
-        if not self._scanner.closed:
+        if not scanner.closed:
             return False
         tail = re.match(r"\s*\}\s*" + re.escape(END), self._buffer)
         if tail:
