@@ -135,7 +135,6 @@ def test_the_shown_requests_are_the_ones_in_the_files_and_in_the_helpers() -> No
 
 
 @pytest.mark.parametrize(("page", "name"), readme.sections(), ids=lambda part: getattr(part, "name", part))
-@pytest.mark.skip(reason="the cost figures of laptop-to-cluster.md are older than the recorded run")
 def test_numbers_on_the_pages_equal_their_sources(page: Path, name: str) -> None:
     assert readme.section_of(page, name) == readme.sections()[page, name], "python -m helpers.readme writes it anew"
 
