@@ -7,6 +7,7 @@ python -m local_nemo prepare            convert the bundled model once, so that 
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from local_nemo import server
@@ -29,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     command = options.pop("command")
     try:
         settings = Settings.from_env(**options)
-        return {"serve": server.serve, "stop": server.stop, "prepare": server.prepare}[command](settings)
+        commands: dict[str, Callable[[Settings], int]]
+        commands = {"serve": server.serve, "stop": server.stop, "prepare": server.prepare}
+        return commands[command](settings)
     except (BadSetting, server.CannotStart) as error:
         print(f"local_nemo: {error}", file=sys.stderr)
         return 2

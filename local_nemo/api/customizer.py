@@ -22,7 +22,7 @@ from local_nemo.api.customizer_bodies import (
     StoredJob,
     TargetPatch,
 )
-from local_nemo.api.entity_routes import Entity, NameInPath, entity_router, list_query
+from local_nemo.api.entity_routes import Entity, NameInPath, Responses, entity_router, list_query
 from local_nemo.api.errors import ApiError
 from local_nemo.jobs.plan import CONFIG, Missing, Plan, Refused, check_base, find_target, plan_job, target_facts
 from local_nemo.jobs.queue import KIND, NothingToCancel
@@ -43,8 +43,10 @@ CONFIG_FILTERS = {
     "training_type": "training_options[].training_type",
     "finetuning_type": "training_options[].finetuning_type",
 }
-JOB, JOBS = {200: {"model": StoredJob}}, {200: {"model": JobPage}}  # for the documentation
-PROGRESS, LOGS = {200: {"model": JobProgress}}, {200: {"model": ContainerLogs}}
+JOB: Responses = {200: {"model": StoredJob}}  # for the documentation
+JOBS: Responses = {200: {"model": JobPage}}
+PROGRESS: Responses = {200: {"model": JobProgress}}
+LOGS: Responses = {200: {"model": ContainerLogs}}
 router = APIRouter(tags=[TAG])
 
 

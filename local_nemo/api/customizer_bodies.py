@@ -23,10 +23,12 @@ class Strict(BaseModel):
 
 
 class Lora(Strict):
-    adapter_dim: int = Field(8, ge=1, le=256, description="rank; a power of two", examples=[16])
-    alpha: int = Field(16, ge=1, le=4096, description="the adapter counts alpha / adapter_dim", examples=[32])
-    adapter_dropout: float = Field(0.0, ge=0, lt=1, allow_inf_nan=False)
-    target_modules: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(None, max_length=512)
+    adapter_dim: int = Field(default=8, ge=1, le=256, description="rank; a power of two", examples=[16])
+    alpha: int = Field(default=16, ge=1, le=4096, description="the adapter counts alpha / adapter_dim", examples=[32])
+    adapter_dropout: float = Field(default=0.0, ge=0, lt=1, allow_inf_nan=False)
+    target_modules: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
+        default=None, max_length=512
+    )
 
     @model_validator(mode="after")
     def is_power_of_two(self) -> Lora:
@@ -227,7 +229,7 @@ class StoredJob(NewJob):
 
 
 class JobPage(EntityPage):
-    data: list[StoredJob]
+    data: list[StoredJob]  # type: ignore[assignment]  # narrower than any entity
 
 
 class ContainerLogs(Body):

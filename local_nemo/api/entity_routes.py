@@ -70,6 +70,9 @@ class Pagination(BaseModel):
     total_results: int
 
 
+Responses = dict[int | str, dict[str, Any]]  # what answers look like, for the OpenAPI document
+
+
 class EntityPage(BaseModel):
     """One page of a list; a page past the end is empty."""
 
@@ -124,7 +127,7 @@ def entity_router(
     entity, page_of = answer_models(kind, new)
 
     @router.post(path, summary=f"Create {one}", operation_id=f"create_{kind}", responses=entity)
-    def create(body: new, services: Context) -> Entity:  # type: ignore[valid-type]
+    def create(body: new, services: Context) -> Entity:
         data = body.model_dump()
         entity = services.entities.create(kind, prepare(data, services) if prepare else data)
         if on_change:
@@ -143,7 +146,7 @@ def entity_router(
     @router.patch(
         path + "/{namespace}/{name}", summary=f"Change {one}", operation_id=f"update_{kind}", responses=entity
     )
-    def patch(namespace: NameInPath, name: NameInPath, body: changed, services: Context) -> Entity:  # type: ignore[valid-type]
+    def patch(namespace: NameInPath, name: NameInPath, body: changed, services: Context) -> Entity:
         current = services.entities.get(kind, namespace, name)
         changes = named_fields(body, new)
         changes = prepare_patch(changes, current, services) if prepare_patch else changes
@@ -162,7 +165,7 @@ def entity_router(
     return router
 
 
-def answer_models(kind: str, new: type[BaseModel]) -> tuple[dict, dict]:
+def answer_models(kind: str, new: type[BaseModel]) -> tuple[Responses, Responses]:
     """OpenAPI entries, with named schemas, of the answers that hold an entity and a page of them."""
     title = "".join(word.capitalize() for word in kind.split("_"))
     stamps = {"id": (str, ...), "created_at": (str, ...), "updated_at": (str, ...)}

@@ -18,6 +18,7 @@ from local_nemo.api.entity_routes import (
     Name,
     NameInPath,
     NewEntity,
+    Responses,
     deleted,
     entity_router,
     list_query,
@@ -97,10 +98,11 @@ class Namespace(NewNamespace):
 
 
 class NamespacePage(EntityPage):
-    data: list[Namespace]
+    data: list[Namespace]  # type: ignore[assignment]  # narrower than any entity
 
 
-ONE, PAGE = {200: {"model": Namespace}}, {200: {"model": NamespacePage}}  # for the documentation
+ONE: Responses = {200: {"model": Namespace}}  # for the documentation
+PAGE: Responses = {200: {"model": NamespacePage}}
 
 
 @namespaces.post("", summary="Create a namespace", operation_id="create_namespace", responses=ONE)

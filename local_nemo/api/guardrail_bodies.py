@@ -56,8 +56,8 @@ class Options(Body):
 class Selection(Body):
     """Which configuration applies, and how."""
 
-    config_id: str | None = Field(None, max_length=600, examples=["xlam-tutorial-ns/toolcalling"])
-    config_ids: list[str] | None = Field(None, max_length=20)
+    config_id: str | None = Field(default=None, max_length=600, examples=["xlam-tutorial-ns/toolcalling"])
+    config_ids: list[str] | None = Field(default=None, max_length=20)
     config: dict[str, Any] | str | None = None
     context: dict[str, Any] | None = None
     state: dict[str, Any] | None = None

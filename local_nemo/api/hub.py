@@ -95,7 +95,7 @@ def repo_info(
 ) -> Object:
     repo = f"{namespace}/{name}"
     info = services.files.info(repo_type, repo, revision)
-    siblings = [{"rfilename": file.path} for file in services.files.tree(repo_type, repo, info.sha)]
+    siblings: list[Object] = [{"rfilename": file.path} for file in services.files.tree(repo_type, repo, info.sha)]
     if blobs:
         siblings = [
             {"rfilename": file.path, "size": file.size, "blobId": file.git_oid}

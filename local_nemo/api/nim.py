@@ -81,7 +81,7 @@ async def completions(body: CompletionBody, request: Request, services: Context)
     head = answers.head("text_completion", body.model)
     if body.stream:
         return _stream(_text_events(generations, head, body))
-    prompts = [one.prompt if body.echo else "" for one in asked]
+    prompts = [str(one.prompt) if body.echo else "" for one in asked]
     return await _finished(request, generations, lambda done: answers.text(head, done, prompts, body.logprobs))
 
 
@@ -103,7 +103,8 @@ async def _finished(request: Request, generations: list[Generation], shape: Any)
     leaving = asyncio.create_task(_left(request))
     waiting = asyncio.gather(*(asyncio.wrap_future(one.future) for one in generations))
     try:
-        await asyncio.wait({leaving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {leaving, waiting}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             return Response(status_code=499)  # nobody reads it
         return JSONResponse(shape(waiting.result()))
@@ -144,7 +145,8 @@ async def _chat_events(
     try:
         for index, generation in enumerate(generations):
             yield answers.chat_chunk(head, index, {"role": "assistant", "content": ""})
-            parser, ids = StreamParser(tools), {}
+            parser = StreamParser(tools)
+            ids: dict[int, str] = {}
             async for piece in generation:
                 for delta in parser.feed(piece) if tools else [piece]:
                     yield answers.chat_chunk(head, index, answers.delta(delta, ids))

@@ -21,6 +21,7 @@ from local_nemo.evaluation.results import aggregate, write_zip
 from local_nemo.evaluation.rows import Row, read_rows
 from local_nemo.evaluation.target import OFFLINE
 from local_nemo.store.entities import Entities, Entity
+from local_nemo.store.files import Blob
 from local_nemo.store.repos import Files
 
 REPORT_EVERY_S = 0.5  # each report is a synced database write
@@ -120,7 +121,10 @@ def publish(files: Files, url: str, result: Entity, records: Path) -> None:
         repo_type, repo, path, _ = files.resolve(url)
         prefix = f"{path.rstrip('/')}/" if path else ""
         scores = json.dumps(result, indent=2).encode()
-        add = {f"{prefix}results.json": scores, f"{prefix}results/records.jsonl": records}
+        add: dict[str, bytes | Path | Blob] = {
+            f"{prefix}results.json": scores,
+            f"{prefix}results/records.jsonl": records,
+        }
         files.commit(repo_type, repo, add=add, message=f"Results of {result['job']}")
     except (LookupError, ValueError) as error:
         raise EvaluationRefused(f"the results can't be written to output_files_url {url!r}: {error}") from error

@@ -125,7 +125,8 @@ class Evaluations:
 
     def live(self, config: Entity, target: Entity, key: str | None) -> tuple[Plan, list[Record]]:
         """Evaluate a prepared config at once, in the calling thread; nothing is stored."""
-        plan, records = self._plan(config, target, key), []
+        plan = self._plan(config, target, key)
+        records: list[Record] = []
         rows = {task.name: enumerate(job_rows(config, target, task, self.files, plan)) for task in plan.tasks}
         count = sum(1 for task in plan.tasks for _ in job_rows(config, target, task, self.files, plan))
         if count > MOST_LIVE_ROWS:
@@ -184,8 +185,10 @@ class Evaluations:
                 self._changed.notify_all()
 
     async def _interruptible(self, job: Entity) -> str:
+        task = asyncio.current_task()
+        assert task, "a coroutine runs in a task"
         with self._changed:
-            self._running[job["id"]] = (asyncio.get_running_loop(), asyncio.current_task())
+            self._running[job["id"]] = (asyncio.get_running_loop(), task)
         if self._stopping or self.entities.find(KIND, job["id"])["status"] != "running":  # before the line above
             raise asyncio.CancelledError
         plan = self._plan(job["config"], job["target"], self.keys.get(job["id"]))
@@ -205,7 +208,7 @@ class Evaluations:
         return Plan(check_config(config), read_params(config.get("params") or {}), address)
 
     def _endpoint(self, target: Entity, key: str | None) -> Endpoint:
-        return endpoint(self._model(target), self.settings, self._served(), key)
+        return endpoint(self._model(target) or "", self.settings, self._served(), key)
 
     def _served(self) -> list[str]:
         return [model.id for model in self.engine.models()]

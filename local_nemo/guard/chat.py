@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local_nemo.guard.config import GENERAL_INSTRUCTION, ConfigData
+from local_nemo.guard.flows import Direction
 from local_nemo.guard.local_model import generation, pieces_of
 from local_nemo.guard.results import CheckResult, Outcome
 from local_nemo.guard.service import Guard
@@ -70,7 +71,7 @@ class GuardedChat:
         """The answer, or the refusal, piece by piece; once."""
         return self._answer
 
-    def _passes(self, side: str, noun: str, messages: list[dict[str, Any]]) -> bool:
+    def _passes(self, side: Direction, noun: str, messages: list[dict[str, Any]]) -> bool:
         if not self._wanted(side):
             return True
         options = {"model": self.model, "rails": self.rails, "key": self.key}
@@ -80,7 +81,7 @@ class GuardedChat:
             raise CheckUnreadable(noun, result)
         return result.outcome is Outcome.ALLOWED
 
-    def _wanted(self, side: str) -> bool:
+    def _wanted(self, side: Direction) -> bool:
         return bool(self.config.flows(side) and self.rails.get(side, True))
 
     def _refuse(self) -> "GuardedChat":
@@ -93,9 +94,8 @@ class GuardedChat:
         main = self.config.model("main")
         messages = self._with_instructions()
         if main and main.parameters.get("base_url"):
-            answer = self.guard.ask(main, self.model, messages, self.sampling, self.key)
-            yield answer.content
-            done = answer
+            done: Any = self.guard.ask(main, self.model, messages, self.sampling, self.key)
+            yield done.content
         else:
             running = generation(self.engine, self.model, messages, self.sampling)
             try:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,32 +35,33 @@ class Encoder:
     def __init__(self, cache: Path, threads: int = 2) -> None:
         self._cache, self._threads = cache, threads
         self._lock = threading.Lock()
-        self._loaded = None
+        self._loaded: tuple[Any, Any] | None = None  # the model, the tokenizer
 
-    def load(self) -> None:
-        """Convert if needed, and load. Raises `EncoderMissing`."""
+    def load(self) -> tuple[Any, Any]:
+        """The model and the tokenizer, converted and loaded if needed. Raises `EncoderMissing`."""
         with self._lock:
             if self._loaded is None:
                 self._loaded = self._load()
+            return self._loaded
 
     def windows(self, text: str) -> list[list[int]]:
         """The token ids of a text, in overlapping windows; an empty text is one empty window."""
-        self.load()
-        tokens = self._loaded[1].encode(text, add_special_tokens=False).ids
+        _, tokenizer = self.load()
+        tokens = tokenizer.encode(text, add_special_tokens=False).ids
         starts = range(0, max(len(tokens) - WINDOW + STRIDE, 1), STRIDE)
         return [tokens[start : start + WINDOW] for start in starts]
 
     def features(self, windows: Sequence[Sequence[int]]) -> np.ndarray:
         """Float32 [number of windows, 6 layers * 384]; the last 384 are the package's sentence embedding."""
-        self.load()
+        model, _ = self.load()
         rows = np.empty((len(windows), LAYERS * WIDTH), np.float32)
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))  # little padding in a batch
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            rows[chosen] = self._run([windows[index] for index in chosen])
+            rows[chosen] = self._run(model, [windows[index] for index in chosen])
         return rows
 
-    def _run(self, windows: Sequence[Sequence[int]]) -> np.ndarray:
+    def _run(self, model: Any, windows: Sequence[Sequence[int]]) -> np.ndarray:
         longest = max(map(len, windows)) + 2
         ids = np.zeros((len(windows), longest), np.int64)
         mask = np.zeros_like(ids)
@@ -67,9 +69,9 @@ class Encoder:
             ids[row, : len(window) + 2] = [CLS, *window, SEP]
             mask[row, : len(window) + 2] = 1
         with self._lock:
-            return self._loaded[0]([ids, mask])[0]
+            return model([ids, mask])[0]
 
-    def _load(self) -> tuple:
+    def _load(self) -> tuple[Any, Any]:
         from tokenizers import Tokenizer
 
         without_telemetry()

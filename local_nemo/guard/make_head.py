@@ -110,8 +110,14 @@ def _pairs(rho: zipfile.ZipFile) -> Iterator[Group]:
 
 def _bfcl_requests(name: str) -> Iterator[str]:
     """What users ask in one of the Berkeley leaderboard's files."""
-    place = importlib.util.find_spec("bfcl_eval").submodule_search_locations[0]
-    for line in (Path(place) / "data" / f"BFCL_v4_{name}.json").read_text(encoding="utf-8").splitlines():
+    spec = importlib.util.find_spec("bfcl_eval")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("the package bfcl-eval is not installed")
+    for line in (
+        (Path(spec.submodule_search_locations[0]) / "data" / f"BFCL_v4_{name}.json")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    ):
         for turn in json.loads(line)["question"]:
             for message in turn if isinstance(turn, list) else [turn]:
                 if message.get("role") == "user" and message["content"].strip():
@@ -130,7 +136,7 @@ def features_of(encoder: Encoder, folder: Path | None) -> Callable[[list[str]], 
             rows = encoder.features([encoder.windows(text)[0] for text in new.values()])
             kept.update(zip(new, rows.astype(np.float16), strict=True))
             if file:
-                np.savez(file, **kept)
+                np.savez(file, **kept)  # type: ignore[arg-type]  # the arrays pass for its option
         return np.stack([kept[key] for key in keys]).astype(np.float32)
 
     return compute

@@ -154,9 +154,10 @@ class Guard:
             user, bot = last_user_text(messages), last_assistant_text(messages)
         except Uncheckable as error:
             return CheckResult(problem=str(error), seconds=time.perf_counter() - started)
+        said: tuple[tuple[Direction, str | None], ...] = (("input", user), ("output", bot))
         chosen = [
             flow
-            for direction, text in (("input", user), ("output", bot))
+            for direction, text in said
             if text is not None
             for flow in self._chosen(config, direction, rails or {})
         ]
@@ -207,7 +208,7 @@ class Guard:
         from local_nemo.guard.models import remote
 
         url = model.parameters.get("base_url") if model else None
-        if url is None or str(url).startswith(self._settings.nim_url + "/"):
+        if model is None or url is None or str(url).startswith(self._settings.nim_url + "/"):
             return ask_engine(self._engine, self._workers)
         return remote(model, self._listed)
 

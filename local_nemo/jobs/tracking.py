@@ -57,6 +57,7 @@ class Tracker:
     @staticmethod
     def _end(process: subprocess.Popen) -> None:
         """Closing its input says that no more events come; a process that hangs is killed with all it started."""
+        assert process.stdin, "a pipe"
         process.stdin.close()
         try:
             process.wait(AFTER_END_SECONDS)
@@ -70,7 +71,12 @@ def main(folder: Path) -> None:
     import wandb
 
     ending = threading.Event()
-    threading.Thread(target=lambda: (os.read(0, 1), ending.set()), daemon=True).start()
+
+    def wait_for_parent() -> None:
+        os.read(0, 1)
+        ending.set()
+
+    threading.Thread(target=wait_for_parent, daemon=True).start()
     options = json.loads((folder / "wandb.json").read_text())
     run = wandb.init(
         dir=folder, resume="allow", settings=wandb.Settings(init_timeout=INIT_SECONDS, silent=True), **options

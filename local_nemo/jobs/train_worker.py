@@ -109,15 +109,15 @@ def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
 
 def describe_error(error: Exception) -> dict:
     """An error as container-logs show it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1:] or [None]
+    frames = traceback.extract_tb(error.__traceback__)
     message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in message:
         message = f"Not enough memory: {message}. A smaller batch_size or shorter rows need less"
     return {
         "message": message,
         "exception_type": type(error).__name__,
-        "file": Path(frame[0].filename).name if frame[0] else None,
-        "line": frame[0].lineno if frame[0] else None,
+        "file": Path(frames[-1].filename).name if frames else None,
+        "line": frames[-1].lineno if frames else None,
         "stack_trace": "".join(traceback.format_exception(error)),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -113,7 +114,7 @@ class HiddenCache:
 class SplitModel:
     """`lower` and `upper` halves of a causal language model around layer number `cut`."""
 
-    def __init__(self, model: nn.Module, cut: int):
+    def __init__(self, model: Any, cut: int):  # a PreTrainedModel with a decoder; its parts are typed as tensors too
         self._decoder = model.get_decoder()
         self._head = model.get_output_embeddings()
         layers = self._decoder.layers

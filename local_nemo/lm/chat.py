@@ -86,7 +86,7 @@ def prepare_text(request: CompletionRequest, tokenizer: ChatTokenizer, limit: in
         prompt = list(request.prompt)
         if any(not 0 <= token < len(tokenizer) for token in prompt):
             raise InvalidRequest(f"prompt has a token id outside 0..{len(tokenizer) - 1}.", "prompt")
-    prompt = prompt or [tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id]
+    prompt = prompt or [token for token in (tokenizer.bos_token_id, tokenizer.eos_token_id) if token is not None][:1]
     max_tokens = _room(prompt, request.sampling.max_tokens, DEFAULT_TEXT_TOKENS, limit)
     return Prepared(prompt, max_tokens, guide_for(request), lambda text: (text, []))
 

@@ -124,7 +124,7 @@ def guide_for(request: ChatRequest | CompletionRequest) -> Guide | None:
                 "A forced tool call leaves no room for a guided answer; use tool_choice auto.", "nvext"
             )
         if not request.guided and formats is None:
-            return _tool_guide(tools, choice, request.parallel_tool_calls)
+            return _tool_guide(tools, choice, getattr(request, "parallel_tool_calls", False))
     if formats is not None:
         return _json_guide(_key(formats), "response_format")
     return _guided(request.guided) if request.guided else None
@@ -155,7 +155,8 @@ def _is_text(value: Any) -> bool:
 
 def _format_schema(response_format: dict | None) -> Any:
     """The schema that a response_format asks for, or None."""
-    kind = (response_format or {}).get("type", "text")
+    response_format = response_format or {}
+    kind = response_format.get("type", "text")
     if kind == "text":
         return None
     if kind == "json_object":

@@ -23,7 +23,8 @@ LIBRARIES = ("openvino", "openvino-tokenizers", "optimum-intel", "optimum", "tra
 
 def without_telemetry() -> None:
     """Keep `import openvino` from starting its telemetry sender. Harmless when repeated."""
-    sys.modules.setdefault("openvino_telemetry", None)
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # how Python marks what must not be imported
 
 
 def load_ir(base: Base, cache: Path) -> Path:

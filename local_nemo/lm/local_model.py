@@ -55,7 +55,7 @@ class LocalModel:
         self._created[name] = int(time.time())
 
     def remove_adapter(self, name: str) -> None:
-        if name != self.name and self._created.pop(name, None):
+        if name != self.name and self._created.pop(name, 0):
             self._runner.remove_adapter(name)
 
     def stop(self) -> None:

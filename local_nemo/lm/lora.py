@@ -66,7 +66,10 @@ def match_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 
 def layer_of(name: str) -> int:
     """The number of the decoder layer that a module lies in."""
-    return int(_LAYER.search(f".{name}")[1])
+    found = _LAYER.search(f".{name}")
+    if found is None:
+        raise ValueError(f"{name} lies in no decoder layer")
+    return int(found[1])
 
 
 def add_lora(model: nn.Module, settings: LoraSettings, seed: int) -> PeftModel:
@@ -83,7 +86,7 @@ def add_lora(model: nn.Module, settings: LoraSettings, seed: int) -> PeftModel:
         adapted = get_peft_model(model, config)
     for module in adapted.modules():
         if isinstance(module, LoraLinear) and not module.use_dora.get("default"):
-            module.forward = _FusedForward(module)
+            module.forward = _FusedForward(module)  # type: ignore[method-assign]
     return adapted
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers.decoders import DecodeStream
@@ -19,7 +19,7 @@ from .stop_texts import StopTexts
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from openvino_genai import ContinuousBatchingPipeline, GenerationConfig, GenerationHandle
+    from openvino_genai import ContinuousBatchingPipeline, GenerationConfig
 
     from .chat_tokenizer import ChatTokenizer
     from .runner import AppliedAdapter
@@ -48,7 +48,7 @@ class Task:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     resumes: bool = False  # a string was cut: `begin` again, to go on after it
-    _handle: GenerationHandle | None = None
+    _handle: Any = None  # openvino_genai.GenerationHandle, once begun
     _text: str = ""  # everything written
 
     def __post_init__(self) -> None:
@@ -61,7 +61,8 @@ class Task:
 
         prompt = self.prompt + self.tokenizer.encode(self._text) if self.resumes else self.prompt
         self.resumes = False
-        self._decoder, self._part, self._part_text = DecodeStream(skip_special_tokens=True), [], ""
+        self._decoder, self._part_text = DecodeStream(skip_special_tokens=True), ""
+        self._part: list[int] = []
         config = self.configure(self.max_tokens - len(self.tokens), self.guide)
         self._handle = pipeline.add_request(id, openvino.Tensor(np.array([prompt], np.int64)), config)
 

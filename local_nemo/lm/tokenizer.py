@@ -8,7 +8,7 @@ transformers 5.5 builds a wrong one from this GGUF (two BOS, eos 1, no round tri
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -26,7 +26,7 @@ def load_tokenizer(base: Base) -> PreTrainedTokenizerFast:
     """Return the tokenizer of `base`; one without a chat template of its own gets ChatML."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(base.path, local_files_only=True)
+    tokenizer: Any = AutoTokenizer.from_pretrained(base.path, local_files_only=True)
     if not tokenizer.chat_template:
         tokenizer.chat_template = CHATML
     return tokenizer
