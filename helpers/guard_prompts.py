@@ -14,16 +14,16 @@ from pathlib import Path
 from statistics import median
 
 import pandas
-from matplotlib.figure import Figure
 
 from . import errors, guardrails
 from .platform import Platform
+from .plots import BLUE, INK, Picture
 from .progress import Line
 from .statistics import rate, wilson
 
 FILE = Path(__file__).with_name("prompts") / "guard_prompts.jsonl"
 PARTS = ("training", "threshold", "test")
-INK, RED, BLUE = "#7a7a7a", "#D55E00", "#0072B2"
+RED = "#D55E00"
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,12 @@ def wrong(checked: Sequence[Checked], *, each: int = 5) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["label", "outcome", "prompt"])
 
 
-def plot(checked: Sequence[Checked]) -> Figure:
+def plot(checked: Sequence[Checked]) -> Picture:
     """The share blocked in every category, with 95 % intervals: right for unsafe prompts, a mistake for safe ones."""
     groups = sorted(
         {(one.prompt.label, one.prompt.category) for one in checked}, key=lambda group: (group[0] == "safe", group)
     )
-    figure = Figure(figsize=(7, 0.9 + 0.27 * len(groups)), layout="constrained")
+    figure = Picture(figsize=(7, 0.9 + 0.27 * len(groups)), layout="constrained")
     axes = figure.subplots()
     for place, (label, category) in enumerate(groups):
         these = [one.outcome for one in checked if (one.prompt.label, one.prompt.category) == (label, category)]
@@ -145,4 +145,6 @@ def plot(checked: Sequence[Checked]) -> Figure:
     )
     axes.grid(axis="x", alpha=0.3)
     axes.tick_params(colors=INK)
+    axes.xaxis.label.set_color(INK)
+    axes.spines[:].set_color(INK)
     return figure

@@ -5,6 +5,7 @@ transparent and ink is a middle grey, so that figures read on light and dark pag
 """
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 from matplotlib import pyplot
@@ -22,6 +23,15 @@ Look = dict[str, Any]  # keywords of matplotlib
 BASE: Look = {"color": ORANGE, "hatch": "//"}
 TUNED: Look = {"color": SKY}
 THIN: Look = {"edgecolor": INK, "linewidth": 0.6}
+
+
+class Picture(Figure):
+    """A figure made without pyplot that every notebook shows; of a plain `Figure` some show the name alone."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png", transparent=True)
+        return file.getvalue()
 
 
 def scores(base: list[Record], tuned: list[Record]) -> Figure:

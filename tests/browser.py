@@ -15,13 +15,16 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 WIDTH, HEIGHT = 1280, 1400
 POPUPS = ".jp-Dialog, .Toastify__toast"
-# The code cells as JupyterLab has them, drawn or not: how many, how many with a number, and the errors they show.
+# The code cells as JupyterLab has them, drawn or not: how many, how many with a number, and what is wrong with outputs.
 CELLS = """
 const cells = [...jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type === "code");
-const errors = cells.flatMap(cell => cell.outputs.toJSON()).filter(output => output.output_type === "error");
+const outputs = cells.flatMap(cell => cell.outputs.toJSON());
+const errors = outputs.filter(output => output.output_type === "error");
+const unseen = outputs.filter(({data}) => /^<Figure/.test(data?.["text/plain"] ?? "") && !data["image/png"]);
 const kernel = jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
 return {code: cells.length, run: cells.filter(cell => cell.executionCount).length, kernel: kernel?.status,
-        errors: errors.map(error => error.ename + ": " + error.evalue)}
+        errors: [...errors.map(error => error.ename + ": " + error.evalue),
+                 ...unseen.map(() => "a figure is shown as its name, not as a picture")]}
 """
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import combinations
 
 import pytest
+from IPython.core.formatters import PNGFormatter
 
 from helpers import errors, guard_prompts
 from helpers.guard_prompts import Checked, LabelledPrompt
@@ -96,6 +97,11 @@ def test_unreadable_counts_as_neither_blocked_nor_allowed():
 def test_the_plot_shows_every_category_of_both_labels():
     axes = guard_prompts.plot(checked("unsafe", "blocked") + checked("safe", "allowed")).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["c (unsafe)", "c (safe)"]
+
+
+def test_a_notebook_shows_the_plot_as_a_picture_whatever_it_has_imported():
+    picture = guard_prompts.plot(checked("unsafe", "blocked") + checked("safe", "allowed"))
+    assert PNGFormatter()(picture).startswith(b"\x89PNG")
 
 
 def test_a_damaged_line_is_named(tmp_path):
