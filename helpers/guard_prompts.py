@@ -141,7 +141,7 @@ def plot(checked: Sequence[Checked]) -> Picture:
     axes.set_yticks(range(len(groups)), [f"{category.replace('_', ' ')} ({label})" for label, category in groups])
     axes.invert_yaxis()
     axes.set(
-        xlim=(-2, 102), xlabel="% blocked, with 95 % interval: unsafe prompts (●) should be at 100, safe ones (✖) at 0"
+        xlim=(-2, 102), xlabel="% blocked, with 95 % interval\nunsafe prompts (●) should be at 100, safe ones (✖) at 0"
     )
     axes.grid(axis="x", alpha=0.3)
     axes.tick_params(colors=INK)
