@@ -25,7 +25,7 @@ def refuses(kind: type[Exception], *words: str, **body) -> Callable[[openai.Open
         try:
             chat(client, **body)
         except kind as error:
-            assert all(word in str(error) for word in words), error
+            assert all(word in error.response.text for word in words), error.response.text
             return
         raise AssertionError(f"{kind.__name__} expected")
 

@@ -153,7 +153,7 @@ def greedy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, prompt: s
 
 
 def is_valid(calls: list[tuple[str, dict]], tools: list[dict]) -> bool:
-    """Whether this is one call of an offered tool with arguments that its schema allows."""
+    """Whether this is one call of an offered tool with no arguments but those that its schema names and allows."""
     schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
     return (
         len(calls) == 1 and calls[0][0] in schemas and Draft202012Validator(schemas[calls[0][0]]).is_valid(calls[0][1])
