@@ -155,9 +155,10 @@ def greedy(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, prompt: s
 def is_valid(calls: list[tuple[str, dict]], tools: list[dict]) -> bool:
     """Whether this is one call of an offered tool with no arguments but those that its schema names and allows."""
     schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
-    return (
-        len(calls) == 1 and calls[0][0] in schemas and Draft202012Validator(schemas[calls[0][0]]).is_valid(calls[0][1])
-    )
+    if len(calls) != 1 or calls[0][0] not in schemas:
+        return False
+    name, arguments = calls[0]
+    return Draft202012Validator(schemas[name] | {"additionalProperties": False}).is_valid(arguments)
 
 
 @pytest.mark.slow
