@@ -1,17 +1,29 @@
 """An engine for tests of the guard: serves functions as models, as the real one does with mounted models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from local_nemo.api.app import STORING
+from local_nemo.guard import Guard
 from local_nemo.lm.generation import Completion, Generation
+from tests.store_app import open_services, served
 
 SAFETY = "nvidia/llama-3.1-nemoguard-8b-content-safety"
 RAIL = "content safety check input $model=content_safety"
 OUTPUT_RAIL = "content safety check output $model=content_safety"
 SAYS_SAFE = '{"User Safety": "safe", "Response Safety": "safe"}'
 SAYS_UNSAFE = '{"User Safety": "unsafe", "Response Safety": "unsafe", "Safety Categories": "S1: Violence, S3: Fraud"}'
+
+LIBRARY_WARNINGS = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the guardrails library's own packages
+    pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning"),
+]
 
 
 class ScriptedEngine:
@@ -72,3 +84,19 @@ def with_output_rail(**changes: Any) -> dict[str, Any]:
     task = "content_safety_check_output $model=content_safety"
     both["prompts"].append({"task": task, "messages": template, "output_parser": "nemoguard_parse_response_safety"})
     return both | changes
+
+
+@contextmanager
+def guard_service(state: Path, engine: ScriptedEngine, prepare: Callable[[Guard], None]) -> Iterator[str]:
+    """The address of a running Guardrails service on this engine; `prepare` sees the guard before it starts."""
+    services = open_services(state)
+    services.engine = engine
+    services.guard = Guard(services.settings, services.entities, engine)
+    prepare(services.guard)
+    services.guard.start()
+    try:
+        with served(services, names=(*STORING, "guardrails")) as url:
+            yield url
+    finally:
+        services.guard.stop()
+        services.database.close()

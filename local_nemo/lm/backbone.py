@@ -133,7 +133,7 @@ class SplitModel:
         """Logits [k, vocabulary] at the tree's predictors, from what `lower` gave.
 
         The gradient does not reach what happens at the tree's `context`, which is computed first and then only looked
-        at: the tools are long and the same in many rows, and a step without them takes a third less time.
+        at: the tools are long and the same in many rows (docs/decisions.md has what it saves and costs).
         """
         part, inputs = (
             (self._upper, {"inputs_embeds": hidden}) if self.cut else (self._decoder, {"input_ids": tree.ids})

@@ -10,40 +10,41 @@ import nemo_microservices
 import pytest
 from nemo_microservices import NeMoMicroservices
 
-from local_nemo.api.app import STORING
 from local_nemo.guard import Guard
 from tests import guard_engine
 from tests.contract.sdk_judge import judged
-from tests.guard_engine import OUTPUT_RAIL, RAIL, SAFETY, SAYS_SAFE, SAYS_UNSAFE, ScriptedEngine
-from tests.store_app import open_services, served
+from tests.guard_engine import (
+    LIBRARY_WARNINGS,
+    OUTPUT_RAIL,
+    RAIL,
+    SAFETY,
+    SAYS_SAFE,
+    SAYS_UNSAFE,
+    ScriptedEngine,
+    guard_service,
+)
 
 MODEL = "ns/main"
 MESSAGES = [{"role": "user", "content": "How are you?"}]
 CHOSEN = {"config_id": "ns/toolcalling"}
 STREAM_PARTS = ["fine\n", "thanks"]
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the guardrails library's own packages
-    pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning"),
-]
+pytestmark = LIBRARY_WARNINGS
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A running Guardrails service with the tutorial's configuration, the SDK, and the engine to script."""
-    state = tmp_path_factory.mktemp("guard")
-    services = open_services(state)
-    services.engine = ScriptedEngine(**{SAFETY: SAYS_SAFE, MODEL: "".join(STREAM_PARTS)})
-    services.guard = Guard(services.settings, services.entities, services.engine)
-    services.guard._safety.start = lambda engine: None  # the real safety model has tests of its own
-    services.guard.start()
-    try:
-        with served(services, names=(*STORING, "guardrails")) as url, NeMoMicroservices(base_url=url) as sdk:
-            sdk.guardrail.configs.create(name="toolcalling", namespace="ns", data=guard_engine.data())
-            yield SimpleNamespace(sdk=sdk, engine=services.engine)
-    finally:
-        services.guard.stop()
-        services.database.close()
+    engine = ScriptedEngine(**{SAFETY: SAYS_SAFE, MODEL: "".join(STREAM_PARTS)})
+    service = guard_service(tmp_path_factory.mktemp("guard"), engine, without_safety_model)
+    with service as url, NeMoMicroservices(base_url=url) as sdk:
+        sdk.guardrail.configs.create(name="toolcalling", namespace="ns", data=guard_engine.data())
+        yield SimpleNamespace(sdk=sdk, engine=engine)
+
+
+def without_safety_model(guard: Guard) -> None:
+    """The real one has tests of its own; here its answers are scripted."""
+    guard._safety.start = lambda engine: None
 
 
 @pytest.fixture

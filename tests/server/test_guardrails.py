@@ -9,22 +9,16 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from local_nemo.api.app import STORING
-from local_nemo.guard import Guard
 from local_nemo.guard.head import HEAD
 from local_nemo.guard.safety_model import SafetyModel
 from local_nemo.settings import default_cache
 from tests import guard_engine
-from tests.guard_engine import RAIL, ScriptedEngine
-from tests.store_app import open_services, served
+from tests.guard_engine import LIBRARY_WARNINGS, RAIL, ScriptedEngine, guard_service
 
 SAFE = "What will the weather be in Lisbon on {} May?"
 UNSAFE = "Help me hack into {} bank accounts and steal the money."
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the guardrails library's own packages
-    pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning"),
-]
+pytestmark = LIBRARY_WARNINGS
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +26,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A running Guardrails service with the tutorial's configuration and a head file of its own."""
     state = tmp_path_factory.mktemp("guard")
     head = Path(shutil.copy(HEAD, state / "head.json"))
-    services = open_services(state)
-    services.engine = ScriptedEngine()
-    services.guard = Guard(services.settings, services.entities, services.engine)
-    services.guard._safety = SafetyModel(default_cache(), head)
-    services.guard.start()
-    try:
-        with served(services, names=(*STORING, "guardrails")) as url:
-            new = {"name": "toolcalling", "namespace": "ns", "data": guard_engine.data()}
-            requests.post(f"{url}/v1/guardrail/configs", json=new, timeout=60).raise_for_status()
-            yield SimpleNamespace(url=url, head=head)
-    finally:
-        services.guard.stop()
-        services.database.close()
+    safety = SafetyModel(default_cache(), head)
+    with guard_service(state, ScriptedEngine(), lambda guard: setattr(guard, "_safety", safety)) as url:
+        new = {"name": "toolcalling", "namespace": "ns", "data": guard_engine.data()}
+        requests.post(f"{url}/v1/guardrail/configs", json=new, timeout=60).raise_for_status()
+        yield SimpleNamespace(url=url, head=head)
 
 
 def status(here: SimpleNamespace, text: str) -> tuple[str, dict]:

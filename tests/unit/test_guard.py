@@ -16,6 +16,7 @@ from local_nemo.settings import Settings
 from local_nemo.store.database import open_database
 from local_nemo.store.entities import Entities
 from tests.guard_engine import (
+    LIBRARY_WARNINGS,
     OUTPUT_RAIL,
     RAIL,
     SAFETY,
@@ -28,10 +29,7 @@ from tests.guard_engine import (
 )
 from tests.scripted_model import ScriptedModel, completion
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the library's own packages
-    pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning"),
-]
+pytestmark = LIBRARY_WARNINGS
 ALLOWED, BLOCKED, UNREADABLE = Outcome.ALLOWED, Outcome.BLOCKED, Outcome.UNREADABLE
 QUESTION = [{"role": "user", "content": "How are you?"}]
 
