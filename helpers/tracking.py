@@ -61,6 +61,7 @@ def _keep_offline(job: dict, folder: Path) -> Path:
         run.log(values, step=step)
     kept = Path(run.settings.sync_dir)
     run.finish()
+    wandb.teardown()  # waits for W&B's own process, which may still hold the points in memory when `finish` returns
     return kept.relative_to(Path.cwd()) if kept.is_relative_to(Path.cwd()) else kept
 
 
