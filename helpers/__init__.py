@@ -8,6 +8,7 @@
     evaluator, evaluate, external       scoring models: in notebook 3, with `make evaluate`, at other endpoints
     records, scores, mistakes, ask_rows the raw answers of an evaluation, and what follows from them
     statistics, tables, plots           how sure a number is, and how it is shown
+    text_table                          a table of sentences, wrapped
     conclusion, history                 what the numbers say in sentences, and how they are kept
     guardrails, safety_policy           configurations and checks of messages, and the policy behind them
     call_rails, call_policy, injection  may this call run, may this result be believed
@@ -60,6 +61,7 @@ __all__ = [
     "state",
     "statistics",
     "tables",
+    "text_table",
     "tracking",
     "weather",
 ]

@@ -16,8 +16,14 @@ DEPLOYMENTS = "/v1/deployment/model-deployments"
 START_SECONDS = 1800.0  # about ten minutes are usual; pulling the image may take longer
 
 
-def nim_request(model: str, *, image_tag: str = "1.8.3", pvc_size: str = "25Gi", gpu: int = 1) -> dict:
-    """The body that deploys `namespace/name` as a NIM. fast_outlines: with other backends tool calls are slow."""
+def nim_request(
+    model: str, *, image_tag: str = "1.8.3", pvc_size: str = "25Gi", gpu: int = 1, calls_tools: bool = True
+) -> dict:
+    """The body that deploys `namespace/name` as a NIM.
+
+    A model that calls tools gets fast_outlines, because with other backends of guided decoding its calls are slow; one
+    that does not (a safety model) keeps the defaults of its image.
+    """
     namespace, name = model.split("/", 1)
     return {
         "name": name,
@@ -29,7 +35,7 @@ def nim_request(model: str, *, image_tag: str = "1.8.3", pvc_size: str = "25Gi",
                 "image_tag": image_tag,
                 "pvc_size": pvc_size,
                 "gpu": gpu,
-                "additional_envs": {"NIM_GUIDED_DECODING_BACKEND": "fast_outlines"},
+                "additional_envs": {"NIM_GUIDED_DECODING_BACKEND": "fast_outlines"} if calls_tools else {},
             },
         },
     }

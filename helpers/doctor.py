@@ -14,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 
 import httpx
-import pandas as pd
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -22,6 +21,7 @@ from . import customizer, data_store, entity_store, errors, nim, state
 from .http import Service, Timeouts
 from .platform import Platform, at, connect
 from .retry import Retry, TookTooLong, within
+from .text_table import TextTable
 
 SAFETY_MODEL = "nvidia/llama-3.1-nemoguard-8b-content-safety"
 SERVICES = (
@@ -56,7 +56,7 @@ def check(config: ModuleType, platform: Platform | None = None) -> list[Row]:
         platform = _impatient(platform or connect(config, start=False))
     except errors.TutorialError as error:
         return [Row("platform", "wrong", error.what, error.next_step), _files(config), *_tokens(config)]
-    rows = [Row("platform", "OK", str(platform).strip("<>"))]
+    rows = [Row("platform", "OK", platform.kind)]  # its URLs are in the rows of the services
     rows += [_service(name, getattr(platform, attribute), path) for name, attribute, path in SERVICES]
     up = {row.part for row in rows if row.status == "OK"}
     if "Customizer" in up:
@@ -69,10 +69,10 @@ def check(config: ModuleType, platform: Platform | None = None) -> list[Row]:
     return [*rows, *_tokens(config)]
 
 
-def table(rows: list[Row]) -> pd.DataFrame:
+def table(rows: list[Row]) -> TextTable:
     """The rows as a table for a notebook."""
-    frame = pd.DataFrame([(row.part, row.status, row.fact, row.next_step) for row in rows])
-    return frame.set_axis(["part", "status", "what is true now", "what to do"], axis="columns").set_index("part")
+    lines = [(row.part, row.status, row.fact, row.next_step) for row in rows]
+    return TextTable(lines, columns=["part", "status", "what is true now", "what to do"]).set_index("part")
 
 
 def _impatient(platform: Platform) -> Platform:
@@ -179,6 +179,8 @@ def _integrity(config: ModuleType, platform: Platform) -> Row:
     if bad:
         todo = "the disk changed them: upload the data again (notebook 2); a model has to be trained again."
         return Row("stored files", "wrong", f"content and hash differ: {', '.join(bad)}", todo)
+    if not repos:
+        return Row("stored files", "OK", "nothing is stored yet")
     return Row("stored files", "OK", f"every file of {repos} repositories has the hash it was stored with")
 
 

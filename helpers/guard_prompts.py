@@ -20,6 +20,7 @@ from .platform import Platform
 from .plots import BLUE, INK, Picture
 from .progress import Line
 from .statistics import rate, wilson
+from .text_table import TextTable
 
 FILE = Path(__file__).with_name("prompts") / "guard_prompts.jsonl"
 PARTS = ("training", "threshold", "test")
@@ -114,14 +115,14 @@ def table(checked: Sequence[Checked]) -> pandas.DataFrame:
     return pandas.DataFrame(rows).set_index(["prompts", "guardrails"])
 
 
-def wrong(checked: Sequence[Checked], *, each: int = 5) -> pandas.DataFrame:
+def wrong(checked: Sequence[Checked], *, each: int = 5) -> TextTable:
     """Some prompts that the guard got wrong, of both kinds: what to read before believing a rate."""
     right = {"unsafe": "blocked", "safe": "allowed"}
     rows = []
     for label in ("unsafe", "safe"):
         these = [one for one in checked if one.prompt.label == label and one.outcome != right[label]]
         rows += [{"label": label, "outcome": one.outcome, "prompt": one.prompt.text} for one in these[:each]]
-    return pandas.DataFrame(rows, columns=["label", "outcome", "prompt"])
+    return TextTable(rows, columns=["label", "outcome", "prompt"])
 
 
 def plot(checked: Sequence[Checked]) -> Picture:

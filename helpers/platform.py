@@ -56,9 +56,13 @@ class Platform:
     def is_local(self) -> bool:
         return self.local_pid is not None
 
+    @property
+    def kind(self) -> str:
+        """What answers: this machine or a cluster."""
+        return f"local_nemo, pid {self.local_pid}" if self.is_local else "NeMo Microservices"
+
     def __repr__(self) -> str:
-        kind = f"local_nemo, pid {self.local_pid}" if self.is_local else "NeMo Microservices"
-        return f"<{kind}: NEMO_URL={self.nemo_url} NDS_URL={self.nds_url} NIM_URL={self.nim_url}>"
+        return f"<{self.kind}: NEMO_URL={self.nemo_url} NDS_URL={self.nds_url} NIM_URL={self.nim_url}>"
 
 
 def connect(config: ModuleType, *, start: bool = True) -> Platform:

@@ -25,6 +25,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 from tqdm import tqdm
+from traitlets.config import Config
 
 import config
 from helpers import history, readme, state
@@ -38,6 +39,7 @@ NOTEBOOKS = (
 )
 ROOT = Path(__file__).resolve().parent.parent
 RUN_STATE = ".local_nemo/run"  # relative to ROOT
+ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # else each kernel warns that others could listen
 
 
 def run(*, save_outputs: bool = False) -> None:
@@ -73,6 +75,7 @@ def execute(source: Path, target: Path, env: dict[str, str]) -> float:
             timeout=None,
             record_timing=False,
             resources={"metadata": {"path": str(ROOT)}},
+            config=ENCRYPTED,
             on_cell_executed=lambda **_: bar.update(),
         )
         try:

@@ -13,6 +13,7 @@ from .mistakes import KINDS, NEAR_MISSES, mistake
 from .records import Group, Record
 from .scores import ARGUMENTS, NAME, WORDS, score
 from .statistics import Rate, compare, rate
+from .text_table import TextTable
 
 
 def scores(base: list[Record], tuned: list[Record]) -> pandas.DataFrame:
@@ -70,7 +71,7 @@ def by(group: Group, base: list[Record], tuned: list[Record], *, least_rows: int
     return frame.sort_index() if all(str(value)[:1].isdigit() for value in lines) else frame
 
 
-def examples(records: list[Record], *, each: int = 1) -> pandas.DataFrame:
+def examples(records: list[Record], *, each: int = 1) -> TextTable:
     """The first `each` wrong rows of every kind of mistake, in full."""
     seen: Counter[str] = Counter()
     lines = []
@@ -89,7 +90,7 @@ def examples(records: list[Record], *, each: int = 1) -> pandas.DataFrame:
                 }
             )
     columns = ["kind", "row", "query", "right", "answer", "what is wrong"]
-    frame = pandas.DataFrame(lines, columns=columns)
+    frame = TextTable(lines, columns=columns)
     return frame.sort_values("kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable").set_index("kind")
 
 

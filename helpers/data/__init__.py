@@ -14,7 +14,7 @@ from helpers.data.held_out import asks_the_example
 from helpers.data.prepare import Prepared, convert_rows, prepare, sample
 from helpers.data.raw import Dropped
 from helpers.data.report import Report
-from helpers.data.show import before_and_after, example, first_row
+from helpers.data.show import before_and_after, example, shortest_row
 from helpers.data.sources import load_rows
 from helpers.data.splits import split
 from helpers.data.types import parse_type
@@ -34,11 +34,11 @@ __all__ = [
     "convert",
     "convert_rows",
     "example",
-    "first_row",
     "load_rows",
     "parse_type",
     "prepare",
     "sample",
+    "shortest_row",
     "split",
     "write",
 ]

@@ -14,8 +14,9 @@ from helpers.data.convert import ConvertedRow
 from helpers.data.raw import Dropped
 
 if TYPE_CHECKING:
-    import pandas
     from matplotlib.figure import Figure
+
+    from helpers.text_table import TextTable
 
 COLORS = {"kept": "#56B4E9", "repaired": "#E69F00", "dropped": "#D55E00"}  # told apart with any colour vision
 INK = "#7a7a7a"  # readable on light and dark pages
@@ -70,16 +71,16 @@ class Report:
             "dropped": reasons(self.drops),
         } | self.facts
 
-    def table(self) -> pandas.DataFrame:
+    def table(self) -> TextTable:
         """One line per outcome and reason: rows, and one example."""
-        import pandas
+        from helpers.text_table import TextTable
 
         lines = [("kept", "as it was", self.outcomes["kept"], "", "")]
         for outcome, counts in (("repaired", self.repairs), ("dropped", self.drops)):
             for reason, n in _ordered(counts):
                 example = self.examples[reason]
                 lines.append((outcome, reason, n, example["id"], example.get("detail") or example["question"]))
-        return pandas.DataFrame(lines, columns=["outcome", "reason", "rows", "for example", "which"])
+        return TextTable(lines, columns=["outcome", "reason", "rows", "for example", "which"])
 
     def plot(self) -> Figure:
         """A bar per reason, coloured by outcome; not registered with pyplot, so that a notebook shows it once."""

@@ -1,4 +1,4 @@
-"""Rows as a reader can look at them: before and after conversion side by side, and the first rows of a file.
+"""Rows as a reader can look at them: before and after conversion side by side, and the shortest row of a file.
 
 The objects have a `repr` for Jupyter and one for text, so that a bare last line of a cell shows them.
 """
@@ -30,7 +30,8 @@ class SideBySide:
     def _repr_html_(self) -> str:
         style = "text-align:left;vertical-align:top;white-space:pre-wrap;font-family:monospace;width:50%"
         cells = (f'<td style="{style}">{html.escape(pretty(value))}</td>' for value in (self.before, self.after))
-        return f"<table><tr><th>before</th><th>after</th></tr><tr>{''.join(cells)}</tr></table>"
+        head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("before", "after"))
+        return f"<table><tr>{head}</tr><tr>{''.join(cells)}</tr></table>"
 
     def __repr__(self) -> str:
         return f"before:\n{pretty(self.before)}\n\nafter:\n{pretty(self.after)}"
@@ -66,10 +67,10 @@ def before_and_after(raw: dict[str, Any], row: ConvertedRow) -> SideBySide:
     return SideBySide(opened, row.training_row())
 
 
-def first_row(path: Path | str) -> str:
-    """The first row of a JSONL file, laid out for reading."""
+def shortest_row(path: Path | str) -> str:
+    """The shortest row of a JSONL file, laid out for reading: whole, and still on one screen."""
     with Path(path).open(encoding="utf-8") as file:
-        return pretty(json.loads(file.readline()))
+        return pretty(json.loads(min(file, key=len)))
 
 
 def pretty(value: Any) -> str:

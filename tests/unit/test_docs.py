@@ -13,6 +13,7 @@ import config
 import helpers
 from helpers import readme
 from helpers.deployments import nim_request
+from helpers.doctor import SAFETY_MODEL
 from helpers.errors import TutorialError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +132,7 @@ def test_the_shown_requests_are_the_ones_in_the_files_and_in_the_helpers() -> No
     deploy = json.loads(text_of(ROOT / "examples" / "deploy_nim.json"))
     assert deploy == nim_request("meta/llama-3.2-1b-instruct")
     assert deploy in shown
+    assert nim_request(SAFETY_MODEL, image_tag="1.10.1", calls_tools=False) in shown, "as notebook 4 sends it"
     assert json.loads(text_of(ROOT / "examples" / "weather_request.json")) in shown
 
 
