@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas
-
 import config
 
 from .scores import WORDS
+from .text_table import TextTable
 
 FILE = "history.jsonl"
 SETTINGS = ("epochs", "batch_size", "learning_rate", "seed")
@@ -67,10 +66,10 @@ def lines(*, folder: str | Path | None = None) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines() if line.strip()]
 
 
-def table(*, folder: str | Path | None = None, everything: bool = False) -> pandas.DataFrame:
+def table(*, folder: str | Path | None = None, everything: bool = False) -> TextTable:
     """One line an evaluation: settings, time, scores in percent. Settings that never changed are left out."""
     kept = lines(folder=folder)
-    frame = pandas.DataFrame([_row(line) for line in kept])
+    frame = TextTable([_row(line) for line in kept])
     if frame.empty or everything or len(frame) == 1:
         return frame
     fixed = [name for name in frame if frame[name].map(repr).nunique() == 1 and name not in ("at", "rows")]

@@ -37,7 +37,9 @@ class TextTable(pandas.DataFrame):
     def _flat(self) -> pandas.DataFrame:
         """The index as columns, unless it has no name and only counts."""
         frame = pandas.DataFrame(self)
-        return frame if isinstance(self.index, pandas.RangeIndex) else frame.reset_index()
+        if isinstance(self.index, pandas.RangeIndex):
+            return frame
+        return frame.reset_index(names=[name or "" for name in self.index.names])
 
 
 def _lines(row: list[list[str]], widths: list[int]) -> str:
