@@ -45,6 +45,7 @@ def create_app(services: Any, names: Sequence[str] = SERVICES) -> FastAPI:
         docs_url=None,  # its page would load scripts from another host: `pages` has one that does not
         redoc_url=None,
         responses=errors.DOCUMENTED,
+        separate_input_output_schemas=False,
     )
     app.state.services = services
     app.include_router(pages.router)

@@ -12,17 +12,17 @@ from fastapi import APIRouter, Depends, Header
 
 from local_nemo.api.context import Context
 from local_nemo.api.customizer_bodies import (
-    ConfigPatch,
     ContainerLogs,
-    JobPage,
-    JobProgress,
-    NewConfig,
-    NewJob,
-    NewTarget,
-    StoredJob,
-    TargetPatch,
+    CustomizationConfigPatch,
+    CustomizationJob,
+    CustomizationJobPage,
+    CustomizationStatus,
+    CustomizationTargetPatch,
+    NewCustomizationConfig,
+    NewCustomizationJob,
+    NewCustomizationTarget,
 )
-from local_nemo.api.entity_routes import Entity, NameInPath, Responses, entity_router, list_query
+from local_nemo.api.entity_routes import Entity, NameInPath, Responses, entity_router, list_query, ok
 from local_nemo.api.errors import ApiError
 from local_nemo.jobs.plan import CONFIG, Missing, Plan, Refused, check_base, find_target, plan_job, target_facts
 from local_nemo.jobs.queue import KIND, NothingToCancel
@@ -43,10 +43,10 @@ CONFIG_FILTERS = {
     "training_type": "training_options[].training_type",
     "finetuning_type": "training_options[].finetuning_type",
 }
-JOB: Responses = {200: {"model": StoredJob}}  # for the documentation
-JOBS: Responses = {200: {"model": JobPage}}
-PROGRESS: Responses = {200: {"model": JobProgress}}
-LOGS: Responses = {200: {"model": ContainerLogs}}
+JOB: Responses = ok(CustomizationJob)  # for the documentation
+JOBS: Responses = ok(CustomizationJobPage)
+PROGRESS: Responses = ok(CustomizationStatus)
+LOGS: Responses = ok(ContainerLogs)
 router = APIRouter(tags=[TAG])
 
 
@@ -113,8 +113,8 @@ router.include_router(
     entity_router(
         "customization_target",
         "/v1/customization/targets",
-        NewTarget,
-        TargetPatch,
+        NewCustomizationTarget,
+        CustomizationTargetPatch,
         tag=TAG,
         prepare=prepare_target,
         prepare_patch=prepare_target_patch,
@@ -125,8 +125,8 @@ router.include_router(
     entity_router(
         CONFIG,
         "/v1/customization/configs",
-        NewConfig,
-        ConfigPatch,
+        NewCustomizationConfig,
+        CustomizationConfigPatch,
         tag=TAG,
         prepare=prepare_config,
         prepare_patch=prepare_config_patch,
@@ -141,7 +141,9 @@ router.include_router(
     operation_id="create_customization_job",
     responses=JOB,
 )
-def create_job(body: NewJob, services: Context, wandb_api_key: Annotated[str | None, Header()] = None) -> Entity:
+def create_job(
+    body: NewCustomizationJob, services: Context, wandb_api_key: Annotated[str | None, Header()] = None
+) -> Entity:
     data = body.model_dump()
     with refusals():
         plan = plan_job(data, services.settings, services.entities, services.files)

@@ -98,7 +98,7 @@ class OptionRemoval(Body):
     finetuning_type: str
 
 
-class TargetPatch(EntityPatch):
+class CustomizationTargetPatch(EntityPatch):
     base_model: str | None = Field(None, max_length=255, examples=["huggingfacetb/smollm2-135m-instruct"])
     enabled: bool | None = None
     model_uri: str | None = Field(None, max_length=4096)
@@ -109,13 +109,13 @@ class TargetPatch(EntityPatch):
     precision: Precision | None = None
 
 
-class NewTarget(TargetPatch, NewEntity):
+class NewCustomizationTarget(CustomizationTargetPatch, NewEntity):
     num_parameters: int = Field(ge=1, examples=[134515008])
     precision: Precision = Field(examples=["fp32"])
     enabled: bool = True
 
 
-class ConfigPatch(EntityPatch):
+class CustomizationConfigPatch(EntityPatch):
     max_seq_length: int | None = Field(None, ge=8, le=1_000_000)
     training_options: list[TrainingOption] | None = Field(None, min_length=1, max_length=64)
     training_precision: Precision | None = None
@@ -135,7 +135,7 @@ class InlineTarget(Body):
     base_model: str | None = Field(None, max_length=255)
 
 
-class NewConfig(NewEntity):
+class NewCustomizationConfig(NewEntity):
     max_seq_length: int = Field(ge=8, le=1_000_000, examples=[4096])
     training_options: list[TrainingOption] = Field(min_length=1, max_length=64)
     target: Annotated[str, Field(pattern=REFERENCE, max_length=512)] | InlineTarget | None = None
@@ -146,13 +146,13 @@ class NewConfig(NewEntity):
     pod_spec: dict[str, Any] | None = None
 
 
-class DatasetReference(Body):
+class TrainingDataset(Body):
     name: Name | None = None
     namespace: Name | None = None
     files_url: str | None = Field(None, max_length=4096)
 
     @model_validator(mode="after")
-    def names_something(self) -> DatasetReference:
+    def names_something(self) -> TrainingDataset:
         if not self.name and not self.files_url:
             raise ValueError("a dataset needs `name` (and `namespace`) or `files_url`")
         return self
@@ -174,13 +174,13 @@ class Integration(Body):
     wandb: WandB | None = None
 
 
-class NewJob(Body):
+class NewCustomizationJob(Body):
     """A training; see `Hyperparameters` for what it may ask for."""
 
-    config: Annotated[str, Field(min_length=1, max_length=512)] | NewConfig = Field(
+    config: Annotated[str, Field(min_length=1, max_length=512)] | NewCustomizationConfig = Field(
         examples=["huggingfacetb/smollm2-135m-instruct@v1.0.0+cpu"]
     )
-    dataset: Annotated[str, Field(min_length=1, max_length=4096)] | DatasetReference = Field(
+    dataset: Annotated[str, Field(min_length=1, max_length=4096)] | TrainingDataset = Field(
         examples=["xlam-tutorial-ns/xlam-ft-dataset"]
     )
     hyperparameters: Hyperparameters
@@ -197,7 +197,7 @@ class NewJob(Body):
     integrations: list[Integration] | None = Field(None, max_length=8)
 
 
-class JobProgress(Body):
+class CustomizationStatus(Body):
     """Where a training stands: `status_details` of a job, and the answer to `/status`."""
 
     model_config = ConfigDict(extra="allow")
@@ -215,7 +215,7 @@ class JobProgress(Body):
     status_logs: list[dict[str, Any]] = Field(examples=[[{"message": "TrainingJobCompleted", "detail": None}]])
 
 
-class StoredJob(NewJob):
+class CustomizationJob(NewCustomizationJob):
     """A training as answers show it."""
 
     id: str = Field(examples=["cust-FarcM8gwhL1XFDXQ57qGLL"])
@@ -224,12 +224,12 @@ class StoredJob(NewJob):
     dataset: str = Field(examples=["xlam-tutorial-ns/xlam-ft-dataset"])
     config_snapshot: dict[str, Any] = Field(description="the configuration as it was when the job was created")
     status: Literal["created", "pending", "running", "cancelling", "cancelled", "failed", "completed"]
-    status_details: JobProgress
+    status_details: CustomizationStatus
     warnings: list[dict[str, Any]] = Field(examples=[[]])
 
 
-class JobPage(EntityPage):
-    data: list[StoredJob]  # type: ignore[assignment]  # narrower than any entity
+class CustomizationJobPage(EntityPage):
+    data: list[CustomizationJob]  # type: ignore[assignment]  # narrower than any entity
 
 
 class ContainerLogs(Body):

@@ -4,13 +4,13 @@ Files themselves travel through the Hub-compatible API (`hub`). A namespace arri
 sends it), as multipart or as JSON.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from local_nemo.api.context import Context
-from local_nemo.api.entity_routes import Entity, NameInPath, list_query
+from local_nemo.api.entity_routes import Entity, EntityPage, NameInPath, list_query, ok
 from local_nemo.api.errors import ApiError
 from local_nemo.store.names import PART
 from local_nemo.store.query import ListQuery
@@ -22,6 +22,24 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 class NewDatastoreNamespace(BaseModel):
     namespace: str = Field(pattern=rf"^{PART}$", examples=["xlam-tutorial-ns"])
+
+
+class DatastoreNamespace(NewDatastoreNamespace):
+    """A namespace of repositories; times have seconds and a zone."""
+
+    created_at: str = Field(examples=["2025-06-20T03:56:39Z"])
+    updated_at: str = Field(examples=["2025-06-20T03:56:39Z"])
+
+
+class DatastoreNamespacePage(EntityPage):
+    data: list[DatastoreNamespace]  # type: ignore[assignment]  # narrower than any entity
+
+
+class Integrity(BaseModel):
+    """Whether every stored file is what it was, and those that are not."""
+
+    status: Literal["ok", "damaged"]
+    damaged: list[Any] = Field(examples=[[]])
 
 
 async def sent_namespace(request: Request) -> NewDatastoreNamespace:
@@ -46,13 +64,17 @@ def documented(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.post(
-    "/namespaces", status_code=201, summary="Create a namespace", openapi_extra=documented(NewDatastoreNamespace)
+    "/namespaces",
+    status_code=201,
+    summary="Create a namespace",
+    openapi_extra=documented(NewDatastoreNamespace),
+    responses={201: {"model": DatastoreNamespace}},
 )
 def create(body: Annotated[NewDatastoreNamespace, Depends(sent_namespace)], services: Context) -> Entity:
     return shown(services.entities.create(KIND, {"id": body.namespace}))
 
 
-@router.get("/namespaces", summary="List namespaces")
+@router.get("/namespaces", summary="List namespaces", responses=ok(DatastoreNamespacePage))
 def list_all(
     services: Context, query: Annotated[ListQuery, Depends(list_query({"namespace": "id", "name": "id"}))]
 ) -> Entity:
@@ -60,7 +82,12 @@ def list_all(
     return page | {"data": [shown(entity) for entity in page["data"]]}
 
 
-@router.get("/namespaces/{namespace}", status_code=201, summary="Get a namespace (201, as the real service answers)")
+@router.get(
+    "/namespaces/{namespace}",
+    status_code=201,
+    summary="Get a namespace (201, as the real service answers)",
+    responses={201: {"model": DatastoreNamespace}},
+)
 def get(namespace: NameInPath, services: Context) -> Entity:
     return shown(services.entities.get(KIND, "default", namespace))
 
@@ -76,7 +103,11 @@ def delete(namespace: NameInPath, services: Context) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/integrity", summary="Read every stored file and compare it with its hash (local_nemo only)")
+@router.get(
+    "/integrity",
+    summary="Read every stored file and compare it with its hash (local_nemo only)",
+    responses=ok(Integrity),
+)
 def integrity(services: Context) -> dict[str, Any]:
     damaged = services.files.damaged()
     return {"status": "damaged" if damaged else "ok", "damaged": damaged}

@@ -1,7 +1,7 @@
 """Deployment Management: which models are loaded, and the configurations that say so.
 
-The requests are those for a cluster; `jobs.deploying` says what they mean on one machine. Refused on purpose: external
-endpoints (the server calls no other hosts for them).
+The requests are those for a cluster; `jobs.deploying` says what they mean on one machine. A configuration may describe
+an external endpoint (its key is not stored), but deploying one is refused on purpose: models here run here.
 """
 
 from typing import Any
@@ -30,10 +30,18 @@ class NimDeployment(Body):
     disable_lora_support: bool | None = None
 
 
+class ExternalEndpoint(Body):
+    """A model that runs elsewhere; kept and given back."""
+
+    host_url: str = Field(examples=["https://models.example.com/v1"])
+    api_key: str | None = Field(None, exclude=True, description="never stored")
+    enabled_models: list[str] | None = None
+
+
 class DeploymentConfigPatch(EntityPatch):
     model: str | dict[str, Any] | None = Field(None, examples=["huggingfacetb/smollm2-135m-instruct"])
     nim_deployment: NimDeployment | None = None
-    external_endpoint: dict[str, Any] | None = Field(None, description="not supported")
+    external_endpoint: ExternalEndpoint | None = Field(None, description="can be described, but not deployed here")
 
 
 class NewDeploymentConfig(DeploymentConfigPatch, NewEntity):
@@ -53,8 +61,6 @@ class NewDeployment(DeploymentPatch, NewEntity):
 
 def check_config(config: Entity | str, services: Any) -> None:
     """Raise `ApiError` 422 or 404 unless the configuration can be deployed here."""
-    if isinstance(config, dict) and config.get("external_endpoint"):
-        raise ApiError(422, "external_endpoint is not supported: local_nemo serves models of this machine; use `model`")
     try:
         deploying.wanted_model(config, services.entities)
     except deploying.NoModel as error:
@@ -64,12 +70,15 @@ def check_config(config: Entity | str, services: Any) -> None:
 
 
 def prepare_config(data: Entity, services: Any) -> Entity:
-    check_config(data, services)
+    if not data["external_endpoint"]:
+        check_config(data, services)
     return data | {"custom_fields": data["custom_fields"] or {}, "schema_version": "1.0"}
 
 
 def patch_config(changes: Entity, current: Entity, services: Any) -> Entity:
-    check_config(current | changes, services)
+    merged = current | changes
+    if not merged["external_endpoint"]:
+        check_config(merged, services)
     return changes
 
 

@@ -57,8 +57,8 @@ class NewEntity(EntityPatch):
 class Deleted(BaseModel):
     """The answer to a delete."""
 
-    id: str
-    deleted_at: str
+    id: str = Field(examples=["dataset-3ozLsXkX7TqvQm9fCuCUGT"])
+    deleted_at: str = Field(examples=["2025-04-08T07:05:42.895214"])
     message: str = "Resource deleted successfully."
 
 
@@ -71,6 +71,11 @@ class Pagination(BaseModel):
 
 
 Responses = dict[int | str, dict[str, Any]]  # what answers look like, for the OpenAPI document
+
+
+def ok(model: Any) -> Responses:
+    """An answer of this type."""
+    return {200: {"model": model}}
 
 
 class EntityPage(BaseModel):
@@ -171,7 +176,7 @@ def answer_models(kind: str, new: type[BaseModel]) -> tuple[Responses, Responses
     stamps = {"id": (str, ...), "created_at": (str, ...), "updated_at": (str, ...)}
     entity = create_model(title, __base__=new, __doc__=f"A {kind.replace('_', ' ')} as answers show it.", **stamps)
     page = create_model(f"{title}Page", __base__=EntityPage, data=(list[entity], ...))
-    return {200: {"model": entity}}, {200: {"model": page}}
+    return ok(entity), ok(page)
 
 
 def named_fields(body: BaseModel, new: type[BaseModel]) -> Entity:

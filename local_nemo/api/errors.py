@@ -1,4 +1,4 @@
-"""From exceptions to error bodies: `{"detail": text}`, or FastAPI's list of details for a request that is invalid.
+"""From exceptions to answers; `error_bodies` gives them the shape that the clients of a path expect.
 
 Contract: every error is JSON, says what happened to which object, and never shows a traceback; what was not expected is
 logged and answered with 500. A conflict carries `x-should-retry: false`, because the SDK would send it twice more.
@@ -10,16 +10,19 @@ import logging
 import math
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
+from local_nemo.api.error_bodies import error_response
+from local_nemo.api.model_errors import model_failed
+from local_nemo.lm.errors import LanguageModelError
 from local_nemo.store.entities import AlreadyExists, NotFound
 from local_nemo.store.files import HashMismatch
 from local_nemo.store.names import BadName
@@ -50,6 +53,23 @@ class InvalidAnswer(BaseModel):
     detail: list[InvalidField] | str
 
 
+class OpenAIError(BaseModel):
+    """OpenAI's four facts about an error."""
+
+    message: str = Field(examples=["The model `ns/m` does not exist. Served now: huggingfacetb/smollm2-135m-instruct."])
+    type: str = Field(examples=["NotFoundError"])
+    param: str | None = Field(examples=["model"])
+    code: int = Field(examples=[404])
+
+
+class NimErrorAnswer(OpenAIError):
+    """What went wrong, where OpenAI's clients look (`error`), and where those of older releases and of NeMo do."""
+
+    object: Literal["error"]
+    error: OpenAIError
+    detail: list[InvalidField] | str
+
+
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request can't be understood"},
     403: {"model": ErrorAnswer, "description": "Not from this machine, or from a page of another site"},
@@ -59,6 +79,11 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     415: {"model": ErrorAnswer, "description": "The body is compressed"},
     422: {"model": InvalidAnswer, "description": "The request is understood and can't be done as it is"},
     507: {"model": ErrorAnswer, "description": "The disk is full"},
+}
+NIM_DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    **{status: text | {"model": NimErrorAnswer} for status, text in DOCUMENTED.items()},
+    429: {"model": NimErrorAnswer, "description": "Too many requests wait; `Retry-After` says when to come back"},
+    503: {"model": NimErrorAnswer, "description": "The model is not loaded"},
 }
 
 
@@ -77,6 +102,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(BadName)(refused)
     app.exception_handler(HashMismatch)(refused)
     app.exception_handler(StaleParent)(stale_parent)
+    app.exception_handler(LanguageModelError)(model_failed)
     app.exception_handler(RequestValidationError)(invalid_request)
     app.exception_handler(StarletteHTTPException)(http_error)
     app.exception_handler(ClientDisconnect)(client_left)
@@ -85,37 +111,32 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(unexpected)
 
 
-def error_body(request: Request, detail: Any) -> dict[str, Any]:
-    """The NeMo services put the text into `detail`; Hub clients also look for `error`."""
-    return {"detail": detail, "error": detail} if request.url.path.startswith("/v1/hf/") else {"detail": detail}
-
-
 def not_found(request: Request, error: NotFound) -> Response:
     headers = {"X-Error-Code": HUB_CODES[error.kind]} if error.kind in HUB_CODES else {}
     if commit := getattr(error, "commit", None):
         headers["X-Repo-Commit"] = commit
-    return JSONResponse(error_body(request, str(error)), 404, headers)
+    return error_response(request.url.path, 404, str(error), headers=headers)
 
 
 def already_exists(request: Request, error: AlreadyExists) -> Response:
-    return JSONResponse(error_body(request, str(error)), 409, {"x-should-retry": "false"})
+    return error_response(request.url.path, 409, str(error), headers={"x-should-retry": "false"})
 
 
-def bad_query(_request: Request, error: BadQuery) -> Response:
+def bad_query(request: Request, error: BadQuery) -> Response:
     detail = {"loc": ["query", error.parameter], "msg": str(error), "type": "value_error"}
-    return JSONResponse({"detail": [detail]}, 422)
+    return error_response(request.url.path, 422, [detail])
 
 
 def refused(request: Request, error: ValueError) -> Response:
-    return JSONResponse(error_body(request, str(error)), 400)
+    return error_response(request.url.path, 400, str(error))
 
 
 def stale_parent(request: Request, error: StaleParent) -> Response:
-    return JSONResponse(error_body(request, str(error)), 412)
+    return error_response(request.url.path, 412, str(error))
 
 
-def invalid_request(_request: Request, error: RequestValidationError) -> Response:
-    return JSONResponse({"detail": [_printable(one) for one in error.errors()]}, 422)
+def invalid_request(request: Request, error: RequestValidationError) -> Response:
+    return error_response(request.url.path, 422, [_printable(one) for one in error.errors()])
 
 
 def http_error(request: Request, error: StarletteHTTPException) -> Response:
@@ -129,11 +150,11 @@ def http_error(request: Request, error: StarletteHTTPException) -> Response:
         headers.setdefault("x-should-retry", "false")
     if error.status_code < 200 or error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=headers)
-    return JSONResponse(error_body(request, detail), error.status_code, headers)
+    return error_response(request.url.path, error.status_code, detail, headers=headers)
 
 
 def client_left(request: Request, _error: ClientDisconnect) -> Response:
-    return JSONResponse(error_body(request, "the client closed the connection before the request was complete"), 400)
+    return error_response(request.url.path, 400, "the client closed the connection before the request was complete")
 
 
 def storage_failed(request: Request, error: OSError | DBAPIError) -> Response:
@@ -144,13 +165,13 @@ def storage_failed(request: Request, error: OSError | DBAPIError) -> Response:
     log.error("storage failed in %s %s: %s", request.method, request.url.path, cause)
     reason = cause.strerror if isinstance(cause, OSError) else str(cause)
     text = f"local_nemo could not use its storage: {reason}. Nothing was changed; free some space and try again."
-    return JSONResponse(error_body(request, text), INSUFFICIENT_STORAGE, {"x-should-retry": "false"})
+    return error_response(request.url.path, INSUFFICIENT_STORAGE, text, headers={"x-should-retry": "false"})
 
 
 def unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected error in %s %s", request.method, request.url.path, exc_info=error)
     text = "local_nemo failed to answer this request; server.log in its state folder has the details"
-    return JSONResponse(error_body(request, text), 500)
+    return error_response(request.url.path, 500, text)
 
 
 def _printable(value: Any) -> Any:

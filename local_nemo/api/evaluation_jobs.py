@@ -8,22 +8,22 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response
 
 from local_nemo.api.context import Context
-from local_nemo.api.entity_routes import Entity, NameInPath, answer_models, list_query
+from local_nemo.api.entity_routes import Entity, NameInPath, answer_models, list_query, ok
 from local_nemo.api.errors import ApiError
-from local_nemo.api.evaluator_bodies import JobStatus, NewJob, NewResult, StoredJob
+from local_nemo.api.evaluator_bodies import EvaluationJobStatus, NewEvaluationJob, NewResult, StoredEvaluationJob
 from local_nemo.api.evaluator_references import read_references, refusals, store_inline
 from local_nemo.store.entities import new_id
 from local_nemo.store.query import ListQuery
 
 router = APIRouter(tags=["Evaluator"])
-JOB, JOBS = answer_models("evaluation_job", StoredJob)
+JOB, JOBS = answer_models("evaluation_job", StoredEvaluationJob)
 RESULT, RESULTS = answer_models("evaluation_result", NewResult)
 
 
 @router.post(
     "/v1/evaluation/jobs", summary="Create and queue a job", operation_id="create_evaluation_job", responses=JOB
 )
-def create_job(body: NewJob, services: Context) -> Entity:
+def create_job(body: NewEvaluationJob, services: Context) -> Entity:
     config, target, key = read_references(body, services)
     with refusals():
         pinned_config, pinned_target = services.evaluations.prepare(config, target, key)
@@ -58,7 +58,7 @@ def get_job(id: NameInPath, services: Context) -> Entity:
     "/v1/evaluation/jobs/{id}/status",
     summary="A job's progress",
     operation_id="get_evaluation_job_status",
-    responses={200: {"model": JobStatus}},
+    responses=ok(EvaluationJobStatus),
 )
 def get_status(id: NameInPath, services: Context) -> Entity:
     return services.entities.find("evaluation_job", id)["status_details"]

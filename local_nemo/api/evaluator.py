@@ -18,16 +18,18 @@ from local_nemo.api.entity_routes import (
     entity_router,
     list_query,
     named_fields,
+    ok,
 )
 from local_nemo.api.evaluation_jobs import RESULT, RESULTS
 from local_nemo.api.evaluator_bodies import (
-    ConfigPatch,
-    NewConfig,
-    NewJob,
+    EvaluationConfigPatch,
+    EvaluationTargetPatch,
+    LiveEvaluation,
+    NewEvaluationConfig,
+    NewEvaluationJob,
+    NewEvaluationTarget,
     NewResult,
-    NewTarget,
     ResultPatch,
-    TargetPatch,
 )
 from local_nemo.api.evaluator_references import read_references, refusals, stored_form
 from local_nemo.evaluation.plan import check_config, check_target
@@ -74,8 +76,8 @@ router.include_router(
     entity_router(
         "evaluation_config",
         "/v1/evaluation/configs",
-        NewConfig,
-        ConfigPatch,
+        NewEvaluationConfig,
+        EvaluationConfigPatch,
         tag=TAG,
         prepare=prepare_config,
         prepare_patch=prepare_config_patch,
@@ -85,8 +87,8 @@ router.include_router(
     entity_router(
         "evaluation_target",
         "/v1/evaluation/targets",
-        NewTarget,
-        TargetPatch,
+        NewEvaluationTarget,
+        EvaluationTargetPatch,
         tag=TAG,
         prepare=prepare_target,
         prepare_patch=prepare_target_patch,
@@ -97,8 +99,13 @@ router.include_router(
 router.include_router(evaluation_jobs.router)
 
 
-@router.post("/v1/evaluation/live", summary="Evaluate a few rows at once", operation_id="live_evaluation")
-def live(body: NewJob, services: Context) -> Entity:
+@router.post(
+    "/v1/evaluation/live",
+    summary="Evaluate a few rows at once",
+    operation_id="live_evaluation",
+    responses=ok(LiveEvaluation),
+)
+def live(body: NewEvaluationJob, services: Context) -> Entity:
     config, target, key = read_references(body, services)
     with refusals():
         plan, records = services.evaluations.live(*services.evaluations.prepare(config, target, key), key)

@@ -25,7 +25,7 @@ class EvaluationParams(Strict):
     extra: dict[str, Any] | None = Field(None, description="`requests_per_minute` spaces the requests")
 
 
-class DatasetReference(Body):
+class EvaluationDataset(Body):
     """Rows in the Data Store: a file, a folder of files, or a repository with a `testing/` folder."""
 
     model_config = ConfigDict(extra="allow")
@@ -41,23 +41,23 @@ class MetricConfig(Strict):
 
 class TaskConfig(Strict):
     type: str = Field(examples=["chat-completion"])
-    dataset: str | DatasetReference | None = None
+    dataset: str | EvaluationDataset | None = None
     params: dict[str, Any] | None = None
     metrics: dict[str, MetricConfig] | None = None
 
 
-class ConfigPatch(EntityPatch):
+class EvaluationConfigPatch(EntityPatch):
     type: str | None = Field(None, examples=["custom"])
     params: EvaluationParams | None = None
     tasks: dict[str, TaskConfig] | None = None
     groups: dict[str, Any] | None = None
 
 
-class NewConfig(ConfigPatch, NewEntity):
+class NewEvaluationConfig(EvaluationConfigPatch, NewEntity):
     type: str = Field(examples=["custom"])
 
 
-class ApiEndpoint(Body):
+class TargetEndpoint(Body):
     """An OpenAI-compatible server; `api_key` is best the name of a variable in this server's environment."""
 
     url: str = Field(max_length=2048)
@@ -68,33 +68,33 @@ class ApiEndpoint(Body):
 
 class TargetModel(Body):
     model_config = ConfigDict(extra="allow")
-    api_endpoint: ApiEndpoint
+    api_endpoint: TargetEndpoint
 
 
-class TargetPatch(EntityPatch):
+class EvaluationTargetPatch(EntityPatch):
     type: str | None = Field(None, examples=["model"])
     model: str | TargetModel | None = Field(None, examples=["huggingfacetb/smollm2-135m-instruct"])
     rows: list[dict[str, Any]] | None = Field(None, description="rows that hold their answers in `response`")
-    dataset: str | DatasetReference | None = None
-    cached_outputs: DatasetReference | None = None
+    dataset: str | EvaluationDataset | None = None
+    cached_outputs: EvaluationDataset | None = None
     retriever: dict[str, Any] | None = None
     rag: dict[str, Any] | None = None
 
 
-class NewTarget(TargetPatch, NewEntity):
+class NewEvaluationTarget(EvaluationTargetPatch, NewEntity):
     type: str = Field(examples=["model"])
 
 
-class NewJob(EntityPatch):
+class NewEvaluationJob(EntityPatch):
     """`config` and `target` are `namespace/name` of stored ones, or the objects themselves."""
 
-    config: str | NewConfig
-    target: str | NewTarget
+    config: str | NewEvaluationConfig
+    target: str | NewEvaluationTarget
     namespace: Name | None = None
     output_files_url: str | None = Field(None, max_length=4096)
 
 
-class JobStatus(Body):
+class EvaluationJobStatus(Body):
     """How far a job is."""
 
     message: str | None = None
@@ -105,13 +105,13 @@ class JobStatus(Body):
     )
 
 
-class StoredJob(NewJob):
+class StoredEvaluationJob(NewEvaluationJob):
     """A job as answers show it: config and target expanded."""
 
-    config: NewConfig
-    target: NewTarget
+    config: NewEvaluationConfig
+    target: NewEvaluationTarget
     status: Literal["created", "pending", "running", "cancelling", "cancelled", "failed", "completed"]
-    status_details: JobStatus
+    status_details: EvaluationJobStatus
     result: str | None = Field(None, description="the id of the result, once completed")
 
 
@@ -124,3 +124,12 @@ class ResultPatch(EntityPatch):
 class NewResult(ResultPatch):
     job: str
     namespace: Name | None = None
+
+
+class LiveEvaluation(Body):
+    """What an evaluation came to that nothing stores: its scores and one log line a row."""
+
+    status: Literal["completed", "failed"]
+    result: dict[str, Any] = Field(examples=[{"tasks": {"custom-tool-calling": {"metrics": {}}}}])
+    logs: dict[str, list[str]] = Field(examples=[{"custom-tool-calling": ["row 0: {'accuracy': 1.0}"]}])
+    status_details: EvaluationJobStatus

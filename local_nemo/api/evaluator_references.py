@@ -6,7 +6,7 @@ from typing import Any
 
 from local_nemo.api.entity_routes import Entity
 from local_nemo.api.errors import ApiError
-from local_nemo.api.evaluator_bodies import NewJob
+from local_nemo.api.evaluator_bodies import NewEvaluationJob
 from local_nemo.evaluation.errors import EvaluationMissing, EvaluationRefused
 from local_nemo.evaluation.target import withhold_key
 
@@ -26,7 +26,7 @@ def stored_form(data: Entity, prefix: str) -> Entity:
     return data | {"schema_version": "1.0", "type_prefix": prefix, "custom_fields": data.get("custom_fields") or {}}
 
 
-def read_references(body: NewJob, services: Any) -> tuple[Entity, Entity, str | None]:
+def read_references(body: NewEvaluationJob, services: Any) -> tuple[Entity, Entity, str | None]:
     """Config and target as stored or sent, the target without a key in clear, and that key."""
     found = []
     for kind, given in (("evaluation_config", body.config), ("evaluation_target", body.target)):

@@ -1,7 +1,8 @@
 """The request bodies of Guardrails: OpenAI's chat and completion fields plus `guardrails`.
 
 Fields that this service can't honour are refused where ignoring them would change what the caller believes (tools,
-several choices, a conversation state); unknown ones are ignored, as everywhere in the API.
+several choices); unknown ones are ignored, as everywhere in the API. `context` sets variables for rails that read them;
+the configurations that are taken here hold no such rail, so it is accepted and changes nothing.
 """
 
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from local_nemo.api.entity_routes import Body
+from local_nemo.api.guardrail_state import earlier_messages
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "seed", "frequency_penalty", "presence_penalty")
 
@@ -65,11 +67,15 @@ class Selection(Body):
     stream: bool = False
     options: Options = Options()
 
-    @model_validator(mode="after")
-    def _refuse(self) -> "Selection":
-        if self.state or self.context:
-            raise ValueError("state and context are not supported: send the whole conversation as messages")
-        return self
+    @field_validator("state")
+    @classmethod
+    def _readable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        earlier_messages(value or {})
+        return value
+
+    def after_state(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The whole conversation: what the state remembers, then the request's own messages."""
+        return [*earlier_messages(self.state or {}), *messages]
 
 
 class ChatMessage(Body):
@@ -122,24 +128,24 @@ class CheckBody(GuardedBody):
     messages: list[ChatMessage] = Field(min_length=1, max_length=2000)
 
 
-class ChatBody(CheckBody):
+class GuardedChatBody(CheckBody):
     tools: list[Any] | None = None
     tool_choice: Any = None
     functions: list[Any] | None = None
     function_call: Any = None
 
     @model_validator(mode="after")
-    def _refuse(self) -> "ChatBody":
+    def _refuse(self) -> "GuardedChatBody":
         if self.tools or self.functions or self.tool_choice not in (None, "none") or self.function_call:
             raise ValueError("tools are not supported here: ask NIM for tool calls, and check the call before it runs")
         return _one_choice(self)
 
 
-class CompletionBody(GuardedBody):
+class GuardedTextBody(GuardedBody):
     prompt: str = Field(max_length=2_000_000)
 
     @model_validator(mode="after")
-    def _refuse(self) -> "CompletionBody":
+    def _refuse(self) -> "GuardedTextBody":
         return _one_choice(self)
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import Field
 
 from local_nemo.api.context import Context, Services
-from local_nemo.api.entity_routes import Entity, EntityPatch, NewEntity, entity_router
+from local_nemo.api.entity_routes import Entity, EntityPatch, NewEntity, entity_router, ok
 from local_nemo.api.errors import ApiError
 from local_nemo.api.guardrail_answers import (
     chat_answer,
@@ -21,12 +21,17 @@ from local_nemo.api.guardrail_answers import (
     completion_answer,
     completion_events,
 )
-from local_nemo.api.guardrail_bodies import ChatBody, CheckBody, CompletionBody, GuardedBody, Selection
+from local_nemo.api.guardrail_bodies import CheckBody, GuardedBody, GuardedChatBody, GuardedTextBody, Selection
+from local_nemo.api.guardrail_schemas import (
+    GuardedChatCompletion,
+    GuardedTextCompletion,
+    GuardrailCheck,
+    GuardrailModels,
+)
 from local_nemo.guard.chat import CheckUnreadable, GuardedChat
 from local_nemo.guard.combine import combined
 from local_nemo.guard.config import ConfigData, ConfigError
 from local_nemo.guard.factory import data_behind
-from local_nemo.lm.errors import Busy, EngineStopped, InvalidRequest, ModelNotServed
 
 TAG = "Guardrails"
 KIND = "guardrail_config"
@@ -78,11 +83,16 @@ router = entity_router(
 )
 
 
-@router.post("/v1/guardrail/checks", summary="Check messages", operation_id="check_messages")
+@router.post(
+    "/v1/guardrail/checks",
+    summary="Check messages",
+    operation_id="check_messages",
+    responses=ok(GuardrailCheck),
+)
 def checks(body: CheckBody, services: Context, key: ModelKey = None) -> dict[str, Any]:
     config, ids = chosen_config(body.guardrails, services)
     rails = body.guardrails.options.rails.model_dump()
-    messages = [message.model_dump() for message in body.messages]
+    messages = body.guardrails.after_state([message.model_dump() for message in body.messages])
     try:
         result = services.guard.check(config, messages, model=body.model, rails=rails, key=key)
     except ConfigError as error:
@@ -90,8 +100,13 @@ def checks(body: CheckBody, services: Context, key: ModelKey = None) -> dict[str
     return check_answer(result, ids, body.guardrails.options.log)
 
 
-@router.post("/v1/guardrail/chat/completions", summary="Chat between rails", operation_id="guarded_chat")
-def chat(body: ChatBody, services: Context, key: ModelKey = None) -> Response:
+@router.post(
+    "/v1/guardrail/chat/completions",
+    summary="Chat between rails",
+    operation_id="guarded_chat",
+    responses=ok(GuardedChatCompletion),
+)
+def chat(body: GuardedChatBody, services: Context, key: ModelKey = None) -> Response:
     messages = [message.model_dump(exclude_none=True) for message in body.messages]
     guarded, ids = _open(body, messages, services, key)
     if body.streams:
@@ -99,15 +114,26 @@ def chat(body: ChatBody, services: Context, key: ModelKey = None) -> Response:
     return JSONResponse(chat_answer(guarded, ids, body.guardrails.options.log, body.guardrails.return_choice))
 
 
-@router.post("/v1/guardrail/completions", summary="Complete between rails", operation_id="guarded_completion")
-def completions(body: CompletionBody, services: Context, key: ModelKey = None) -> Response:
+@router.post(
+    "/v1/guardrail/completions",
+    summary="Complete between rails",
+    operation_id="guarded_completion",
+    responses=ok(GuardedTextCompletion),
+)
+def completions(body: GuardedTextBody, services: Context, key: ModelKey = None) -> Response:
     guarded, ids = _open(body, [{"role": "user", "content": body.prompt}], services, key)
     if body.streams:
         return StreamingResponse(completion_events(guarded), media_type="text/event-stream")
     return JSONResponse(completion_answer(guarded, ids, body.guardrails.options.log))
 
 
-@router.get("/v1/guardrail/models", tags=[TAG], summary="List the models", operation_id="list_guardrail_models")
+@router.get(
+    "/v1/guardrail/models",
+    tags=[TAG],
+    summary="List the models",
+    operation_id="list_guardrail_models",
+    responses=ok(GuardrailModels),
+)
 def models(services: Context) -> dict[str, Any]:
     served = services.engine.models()
     data = [{"id": one.id, "object": "model", "created": one.created, "owned_by": "local_nemo"} for one in served]
@@ -150,9 +176,10 @@ def _refusal(error: ConfigError, *place: str) -> ApiError:
 def _open(
     body: GuardedBody, messages: list[dict[str, Any]], services: Services, key: str | None
 ) -> tuple[GuardedChat, list[str]]:
-    """A chat whose question, and answer where configured, is checked. Raises `ApiError`."""
+    """A chat whose question, and answer where configured, is checked. Raises `ApiError`, and the engine's errors."""
     config, ids = chosen_config(body.guardrails, services)
     rails = body.guardrails.options.rails.model_dump()
+    messages = body.guardrails.after_state(messages)
     guarded = GuardedChat(services.guard, services.engine, config, body.model, messages, body.sampling, rails, key)
     try:
         return guarded.open(), ids
@@ -160,11 +187,3 @@ def _open(
         raise ApiError(FAILED_DEPENDENCY, str(error)) from None
     except ConfigError as error:
         raise _refusal(error, "guardrails") from None
-    except ModelNotServed as error:
-        raise ApiError(404, str(error)) from None
-    except InvalidRequest as error:
-        raise ApiError(400, str(error)) from None
-    except Busy as error:
-        raise ApiError(429, str(error), {"Retry-After": str(error.retry_after)}) from None
-    except EngineStopped as error:
-        raise ApiError(503, str(error)) from None

@@ -11,9 +11,10 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local_nemo.api.error_bodies import error_response
 
 LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -31,7 +32,7 @@ class LocalOnlyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (reason := refusal(scope["method"], Headers(scope=scope))):
-            await JSONResponse({"detail": reason, "error": reason}, 403)(scope, receive, send)
+            await error_response(scope["path"], 403, reason)(scope, receive, send)
         else:
             if scope["type"] == "http" and len(scope["path"]) > 1:
                 scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # /v1/models/ means /v1/models
@@ -52,10 +53,10 @@ def refusal(method: str, headers: Headers) -> str | None:
 
 
 class BadBody(Exception):
-    """A body that is refused, with its answer."""
+    """A body that is refused: the answer's status and what it says."""
 
     def __init__(self, status: int, detail: Any) -> None:
-        self.answer = JSONResponse({"detail": detail}, status)
+        self.status, self.detail = status, detail
 
 
 class JsonBodyGuard:
@@ -73,7 +74,7 @@ class JsonBodyGuard:
             if "json" in headers.get("content-type", "") and "ndjson" not in headers["content-type"]:
                 check_json(body)
         except BadBody as error:
-            return await error.answer(scope, receive, send)
+            return await error_response(scope["path"], error.status, error.detail)(scope, receive, send)
         queue = [ending] if ending else [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:

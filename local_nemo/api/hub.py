@@ -5,8 +5,6 @@
 pull requests, discussions, spaces, xet.
 """
 
-import hashlib
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -14,12 +12,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from local_nemo.api import hub_answers as answers
 from local_nemo.api import hub_download, hub_upload
 from local_nemo.api.context import Context
+from local_nemo.api.entity_routes import ok
 from local_nemo.api.errors import ApiError
 from local_nemo.store.entities import AlreadyExists, NotFound
 from local_nemo.store.history import FileMissing
-from local_nemo.store.repos import FileInfo, RepoInfo
 
 PREFIX = "/v1/hf"
 LONGEST_CARD = 100_000
@@ -46,7 +45,7 @@ class RepoName(BaseModel):
         return "datasets" if self.type == "dataset" else "models", repo
 
 
-@router.post("/api/repos/create", summary="Create a repository")
+@router.post("/api/repos/create", summary="Create a repository", responses=ok(answers.NewRepo))
 def create_repo(body: RepoName, request: Request, services: Context) -> Response:
     repo_type, repo = body.parts()
     url = repo_url(request, repo_type, repo)
@@ -58,14 +57,14 @@ def create_repo(body: RepoName, request: Request, services: Context) -> Response
     return JSONResponse({"url": url, "name": repo, "id": repo})
 
 
-@router.delete("/api/repos/delete", summary="Delete a repository with its history")
+@router.delete("/api/repos/delete", summary="Delete a repository with its history", responses=ok(answers.Said))
 def delete_repo(body: RepoName, services: Context) -> Object:
     repo_type, repo = body.parts()
     services.files.delete_repo(repo_type, repo)
     return {"message": f"{repo_type} {repo} deleted"}
 
 
-@router.post("/api/validate-yaml", summary="Check the metadata block of a README")
+@router.post("/api/validate-yaml", summary="Check the metadata block of a README", responses=ok(answers.CardCheck))
 def validate_yaml(content: Annotated[str, Depends(hub_upload.card_content)]) -> Object:
     block = content.split("---", 2)[1] if content.startswith("---") and content.count("---") > 1 else ""
     errors = [f"the metadata block is longer than {LONGEST_CARD} characters"] if len(block) > LONGEST_CARD else []
@@ -76,7 +75,7 @@ def validate_yaml(content: Annotated[str, Depends(hub_upload.card_content)]) -> 
     return {"errors": [{"message": error} for error in errors], "warnings": []}
 
 
-@router.get("/api/{repo_type}", summary="List repositories")
+@router.get("/api/{repo_type}", summary="List repositories", responses=ok(list[answers.Repo]))
 def list_repos(
     repo_type: RepoType,
     services: Context,
@@ -85,11 +84,19 @@ def list_repos(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> list[Object]:
     found = [repo for repo in services.files.repos(repo_type, author) if search.lower() in repo.name.lower()]
-    return [repo_object(repo) for repo in found[:limit]]
+    return [answers.repo_object(repo) for repo in found[:limit]]
 
 
-@router.get("/api/{repo_type}/{namespace}/{name}", summary="What a repository is")
-@router.get("/api/{repo_type}/{namespace}/{name}/revision/{revision:path}", summary="What a revision is")
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}",
+    summary="What a repository is",
+    responses=ok(answers.RepoWithFiles),
+)
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}/revision/{revision:path}",
+    summary="What a revision is",
+    responses=ok(answers.RepoWithFiles),
+)
 def repo_info(
     repo_type: RepoType, namespace: str, name: str, services: Context, revision: str = "main", blobs: bool = False
 ) -> Object:
@@ -101,11 +108,19 @@ def repo_info(
             {"rfilename": file.path, "size": file.size, "blobId": file.git_oid}
             for file in services.files.tree(repo_type, repo, info.sha)
         ]
-    return repo_object(info) | {"siblings": siblings}
+    return answers.repo_object(info) | {"siblings": siblings}
 
 
-@router.get("/api/{repo_type}/{namespace}/{name}/tree/{revision}", summary="Files and folders at the top")
-@router.get("/api/{repo_type}/{namespace}/{name}/tree/{revision}/{path:path}", summary="Files and folders of a folder")
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}/tree/{revision}",
+    summary="Files and folders at the top",
+    responses=ok(list[answers.TreeEntry]),
+)
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}/tree/{revision}/{path:path}",
+    summary="Files and folders of a folder",
+    responses=ok(list[answers.TreeEntry]),
+)
 def tree(
     repo_type: RepoType,
     namespace: str,
@@ -120,7 +135,7 @@ def tree(
     folder = path.strip("/")
     entries = [
         entry
-        for entry in tree_objects(files)
+        for entry in answers.tree_objects(files)
         if (not folder or entry["path"].startswith(folder + "/"))
         and (recursive or "/" not in entry["path"].removeprefix(folder).strip("/"))
     ]
@@ -129,7 +144,11 @@ def tree(
     return entries
 
 
-@router.post("/api/{repo_type}/{namespace}/{name}/paths-info/{revision:path}", summary="Entries of the given paths")
+@router.post(
+    "/api/{repo_type}/{namespace}/{name}/paths-info/{revision:path}",
+    summary="Entries of the given paths",
+    responses=ok(list[answers.TreeEntry]),
+)
 def paths_info(
     repo_type: RepoType,
     namespace: str,
@@ -140,10 +159,14 @@ def paths_info(
 ) -> list[Object]:
     wanted = {path.strip("/") for path in paths}
     files = services.files.tree(repo_type, f"{namespace}/{name}", revision)
-    return [entry for entry in tree_objects(files) if entry["path"] in wanted]
+    return [entry for entry in answers.tree_objects(files) if entry["path"] in wanted]
 
 
-@router.get("/api/{repo_type}/{namespace}/{name}/refs", summary="The branch and the tags")
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}/refs",
+    summary="The branch and the tags",
+    responses=ok(answers.Refs),
+)
 def refs(repo_type: RepoType, namespace: str, name: str, services: Context) -> Object:
     repo = f"{namespace}/{name}"
     head = services.files.info(repo_type, repo).sha
@@ -156,10 +179,20 @@ def refs(repo_type: RepoType, namespace: str, name: str, services: Context) -> O
     }
 
 
-@router.get("/api/{repo_type}/{namespace}/{name}/commits/{revision:path}", summary="History, newest first")
+@router.get(
+    "/api/{repo_type}/{namespace}/{name}/commits/{revision:path}",
+    summary="History, newest first",
+    responses=ok(list[answers.CommitEntry]),
+)
 def commits(repo_type: RepoType, namespace: str, name: str, revision: str, services: Context) -> list[Object]:
     return [
-        {"id": commit.oid, "title": commit.message, "message": "", "date": hub_time(commit.created_at), "authors": []}
+        {
+            "id": commit.oid,
+            "title": commit.message,
+            "message": "",
+            "date": answers.hub_time(commit.created_at),
+            "authors": [],
+        }
         for commit in services.files.commits(repo_type, f"{namespace}/{name}", revision)
     ]
 
@@ -168,7 +201,11 @@ class NewTag(BaseModel):
     tag: str = Field(examples=["v1"])
 
 
-@router.post("/api/{repo_type}/{namespace}/{name}/tag/{revision:path}", summary="Tag a revision")
+@router.post(
+    "/api/{repo_type}/{namespace}/{name}/tag/{revision:path}",
+    summary="Tag a revision",
+    responses=ok(answers.Tag),
+)
 def create_tag(
     repo_type: RepoType, namespace: str, name: str, revision: str, body: NewTag, services: Context
 ) -> Object:
@@ -179,7 +216,11 @@ def create_tag(
     return {"tag": body.tag}
 
 
-@router.delete("/api/{repo_type}/{namespace}/{name}/tag/{tag:path}", summary="Remove a tag")
+@router.delete(
+    "/api/{repo_type}/{namespace}/{name}/tag/{tag:path}",
+    summary="Remove a tag",
+    responses=ok(answers.Tag),
+)
 def delete_tag(repo_type: RepoType, namespace: str, name: str, tag: str, services: Context) -> Object:
     services.files.delete_tag(repo_type, f"{namespace}/{name}", tag)
     return {"tag": tag}
@@ -188,37 +229,6 @@ def delete_tag(repo_type: RepoType, namespace: str, name: str, tag: str, service
 def repo_url(request: Request, repo_type: str, repo: str) -> str:
     prefix = "datasets/" if repo_type == "datasets" else ""
     return f"{str(request.base_url).rstrip('/')}{PREFIX}/{prefix}{repo}"
-
-
-def repo_object(info: RepoInfo) -> Object:
-    return {
-        "id": info.name,
-        "author": info.name.split("/")[0],
-        "sha": info.sha,
-        "createdAt": hub_time(info.created_at),
-        "lastModified": hub_time(info.updated_at),
-        "private": False,
-        "gated": False,
-        "disabled": False,
-        "tags": [],
-    }
-
-
-def tree_objects(files: list[FileInfo]) -> list[Object]:
-    """Files and the folders they imply, by path; a folder's oid changes with anything in it."""
-    folders: dict[str, Any] = {}
-    for file in files:
-        parts = file.path.split("/")
-        for end in range(1, len(parts)):
-            digest = folders.setdefault("/".join(parts[:end]), hashlib.sha1(usedforsecurity=False))
-            digest.update(f"{file.path}\0{file.git_oid}\0".encode())
-    entries = [{"type": "directory", "path": path, "size": 0, "oid": sum.hexdigest()} for path, sum in folders.items()]
-    entries += [{"type": "file", "path": file.path, "size": file.size, "oid": file.git_oid} for file in files]
-    return sorted(entries, key=lambda entry: entry["path"])
-
-
-def hub_time(stamp: str) -> str:
-    return datetime.fromisoformat(stamp).isoformat(timespec="milliseconds") + "Z"
 
 
 router.include_router(hub_upload.router)

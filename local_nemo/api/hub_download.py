@@ -14,18 +14,18 @@ MODEL_FILE = "/{namespace}/{name}/resolve/{revision}/{path:path}"
 
 
 @router.head(DATASET_FILE, include_in_schema=False)
-@router.get(DATASET_FILE, summary="A file of a dataset")
+@router.get(DATASET_FILE, summary="A file of a dataset", response_class=FileResponse)
 def resolve_dataset(namespace: str, name: str, revision: str, path: str, services: Context) -> FileResponse:
     return content("datasets", f"{namespace}/{name}", path, revision, services)
 
 
 @router.head(MODEL_FILE, include_in_schema=False)
-@router.get(MODEL_FILE, summary="A file of a model")
+@router.get(MODEL_FILE, summary="A file of a model", response_class=FileResponse)
 def resolve_model(namespace: str, name: str, revision: str, path: str, services: Context) -> FileResponse:
     return content("models", f"{namespace}/{name}", path, revision, services)
 
 
-@router.get("/lfs/{oid}", summary="A content by its SHA-256")
+@router.get("/lfs/{oid}", summary="A content by its SHA-256", response_class=FileResponse)
 def lfs_content(oid: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], services: Context) -> FileResponse:
     if not services.files.blobs.has(oid):
         raise NotFound("content", oid)

@@ -12,8 +12,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from local_nemo.api import hub_answers as answers
 from local_nemo.api.commit_stream import read_commit
 from local_nemo.api.context import Context, Services, get_services
+from local_nemo.api.entity_routes import ok
 from local_nemo.api.errors import ApiError
 from local_nemo.store.entities import NotFound
 
@@ -63,7 +65,11 @@ class Preupload(BaseModel):
     files: list[UploadedFile] = Field(max_length=10_000)
 
 
-@router.post("/api/{repo_type}/{namespace}/{name}/preupload/{revision:path}", summary="How to upload these files")
+@router.post(
+    "/api/{repo_type}/{namespace}/{name}/preupload/{revision:path}",
+    summary="How to upload these files",
+    responses=ok(answers.PreuploadAnswer),
+)
 def preupload(repo_type: str, namespace: str, name: str, revision: str, body: Preupload, services: Context) -> Object:
     repo = f"{namespace}/{name}"
     there = {file.path: file.git_oid for file in services.files.tree(repo_type, repo, revision)}
@@ -74,7 +80,11 @@ def preupload(repo_type: str, namespace: str, name: str, revision: str, body: Pr
     return {"files": answers, "commitOid": services.files.info(repo_type, repo, revision).sha}
 
 
-@router.post("/api/{repo_type}/{namespace}/{name}/commit/{revision:path}", summary="Commit files")
+@router.post(
+    "/api/{repo_type}/{namespace}/{name}/commit/{revision:path}",
+    summary="Commit files",
+    responses=ok(answers.CommitDone),
+)
 def commit(
     repo_type: str,
     namespace: str,
@@ -116,13 +126,19 @@ class LfsBatch(BaseModel):
 
 
 @router.post(
-    "/datasets/{namespace}/{name}.git/info/lfs/objects/batch", summary="Where to put LFS contents of a dataset"
+    "/datasets/{namespace}/{name}.git/info/lfs/objects/batch",
+    summary="Where to put LFS contents of a dataset",
+    responses=ok(answers.LfsAnswer),
 )
 def lfs_batch_dataset(namespace: str, name: str, body: LfsBatch, request: Request, services: Context) -> Object:
     return lfs_batch("datasets", f"{namespace}/{name}", body, request, services)
 
 
-@router.post("/{namespace}/{name}.git/info/lfs/objects/batch", summary="Where to put LFS contents of a model")
+@router.post(
+    "/{namespace}/{name}.git/info/lfs/objects/batch",
+    summary="Where to put LFS contents of a model",
+    responses=ok(answers.LfsAnswer),
+)
 def lfs_batch_model(namespace: str, name: str, body: LfsBatch, request: Request, services: Context) -> Object:
     return lfs_batch("models", f"{namespace}/{name}", body, request, services)
 
@@ -144,13 +160,13 @@ def lfs_batch(repo_type: str, repo: str, body: LfsBatch, request: Request, servi
     return {"transfer": "basic", "objects": answers}
 
 
-@router.put("/lfs/{oid}", summary="Upload a content")
+@router.put("/lfs/{oid}", summary="Upload a content", responses=ok(answers.LfsStored))
 def lfs_upload(oid: Annotated[Sha256, Path()], body: Spooled, services: Context) -> Object:
     blob = services.files.blobs.keep(body, sha256=oid)
     return {"oid": blob.sha256, "size": blob.size}
 
 
-@router.post("/lfs/verify", summary="Is a content stored whole?")
+@router.post("/lfs/verify", summary="Is a content stored whole?", responses=ok(answers.LfsStored))
 def lfs_verify(body: LfsObject, services: Context) -> Object:
     blob = services.files.blobs.find(body.oid)
     if blob is None or blob.size != body.size or blob.sha256 != body.oid:

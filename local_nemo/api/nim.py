@@ -1,8 +1,7 @@
 """NIM: OpenAI-compatible inference, mounted under `/nim`.
 
 Parses requests, asks the engine, shapes answers and streams. A client that leaves frees its place in the engine.
-Errors have the body of the real service: `{"object": "error", "message", "type", "param", "code"}`, and `error` with
-the same for clients that look there.
+Errors of the engine are raised through to the application's handler, as everywhere; `error_bodies` has their shape.
 """
 
 import asyncio
@@ -16,35 +15,46 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 
 from local_nemo.api import nim_answers as answers
 from local_nemo.api.context import Context
+from local_nemo.api.entity_routes import ok
+from local_nemo.api.errors import NIM_DOCUMENTED
+from local_nemo.api.model_errors import error_event
 from local_nemo.api.nim_bodies import ChatBody, CompletionBody
-from local_nemo.api.nim_errors import error_event, error_response
+from local_nemo.api.nim_schemas import ChatCompletion, NimHealth, ServedModelCard, ServedModels, TextCompletion
 from local_nemo.lm.chat import ChatRequest
 from local_nemo.lm.errors import LanguageModelError, ModelNotServed
 from local_nemo.lm.generation import Completion, Generation
 from local_nemo.lm.tool_calls import StreamParser
 
-router = APIRouter(tags=["NIM"])
+router = APIRouter(tags=["NIM"], responses=NIM_DOCUMENTED)
 
 
-@router.get("/v1/models", summary="The models served now: base, adapters, safety model")
+@router.get(
+    "/v1/models",
+    summary="The models served now: base, adapters, safety model",
+    responses=ok(ServedModels),
+)
 def models(services: Context) -> dict[str, Any]:
     return {"object": "list", "data": [answers.model_card(card) for card in services.engine.models()]}
 
 
-@router.get("/v1/models/{model_id:path}", summary="One served model")
+@router.get("/v1/models/{model_id:path}", summary="One served model", responses=ok(ServedModelCard))
 def model(model_id: str, services: Context) -> Response:
     cards = {card.id: card for card in services.engine.models()}
     if model_id in cards:
         return JSONResponse(answers.model_card(cards[model_id]))
-    return error_response(ModelNotServed(model_id, list(cards)))
+    raise ModelNotServed(model_id, list(cards))
 
 
-@router.get("/v1/health/live", summary="The process answers")
+@router.get("/v1/health/live", summary="The process answers", responses=ok(NimHealth))
 def live() -> dict[str, str]:
     return {"object": "health-response", "message": "Service is live."}
 
 
-@router.get("/v1/health/ready", summary="The base model is loaded")
+@router.get(
+    "/v1/health/ready",
+    summary="The base model is loaded",
+    responses={200: {"model": NimHealth}, 503: {"model": NimHealth, "description": "Not yet, or no more"}},
+)
 def ready(services: Context) -> Response:
     if services.engine.ready:
         return JSONResponse({"object": "health-response", "message": "Service is ready."})
@@ -58,29 +68,28 @@ def metrics(services: Context) -> PlainTextResponse:
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
-@router.post("/v1/chat/completions", summary="Answer a conversation, with tools if given")
+@router.post(
+    "/v1/chat/completions",
+    summary="Answer a conversation, with tools if given",
+    responses=ok(ChatCompletion),
+)
 async def chat_completions(body: ChatBody, request: Request, services: Context) -> Response:
-    try:
-        asked = body.to_requests()
-        generations = await run_in_threadpool(_begun, services.engine.chat, asked)
-    except LanguageModelError as error:
-        return error_response(error)
+    asked = body.to_requests()
+    generations = await run_in_threadpool(_begun, services.engine.chat, asked)
     head = answers.head("chat.completion", body.model)
     if body.stream:
-        return _stream(_chat_events(generations, asked[0], head | {"object": "chat.completion.chunk"}, body))
+        events = _chat_events(generations, asked[0], head | {"object": "chat.completion.chunk"}, body)
+        return _stream(events, request.url.path)
     return await _finished(request, generations, lambda done: answers.chat(head, done, body.logprobs or False))
 
 
-@router.post("/v1/completions", summary="Continue a text")
+@router.post("/v1/completions", summary="Continue a text", responses=ok(TextCompletion))
 async def completions(body: CompletionBody, request: Request, services: Context) -> Response:
-    try:
-        asked = body.to_requests()
-        generations = await run_in_threadpool(_begun, services.engine.complete, asked)
-    except LanguageModelError as error:
-        return error_response(error)
+    asked = body.to_requests()
+    generations = await run_in_threadpool(_begun, services.engine.complete, asked)
     head = answers.head("text_completion", body.model)
     if body.stream:
-        return _stream(_text_events(generations, head, body))
+        return _stream(_text_events(generations, head, body), request.url.path)
     prompts = [str(one.prompt) if body.echo else "" for one in asked]
     return await _finished(request, generations, lambda done: answers.text(head, done, prompts, body.logprobs))
 
@@ -108,8 +117,6 @@ async def _finished(request: Request, generations: list[Generation], shape: Any)
         if not waiting.done():
             return Response(status_code=499)  # nobody reads it
         return JSONResponse(shape(waiting.result()))
-    except LanguageModelError as error:
-        return error_response(error)
     finally:
         leaving.cancel()
         for one in generations:
@@ -123,13 +130,13 @@ async def _left(request: Request) -> None:
         continue
 
 
-def _stream(events: AsyncIterator[dict[str, Any]]) -> StreamingResponse:
+def _stream(events: AsyncIterator[dict[str, Any]], path: str) -> StreamingResponse:
     async def lines() -> AsyncIterator[str]:
         try:
             async for event in events:
                 yield f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
         except LanguageModelError as error:
-            yield error_event(error)
+            yield error_event(path, error)
             return
         yield "data: [DONE]\n\n"
 

@@ -135,8 +135,7 @@ def _parse(reply: httpx.Response, raw: bytes) -> dict[str, Any]:
     if reply.status_code != 200:
         again = reply.status_code in RETRIED
         after = _retry_after(reply.headers.get("Retry-After")) if reply.status_code in (429, 503) else None
-        excerpt = " ".join(raw.decode(errors="replace").split())[:500]
-        text = f"HTTP {reply.status_code}: {excerpt or reply.reason_phrase}"
+        text = f"HTTP {reply.status_code}: {_reason(raw) or reply.reason_phrase}"
         raise _Refused(text, again=again, limited=reply.status_code == 429, retry_after=after)
     try:
         response = json.loads(raw)
@@ -145,6 +144,20 @@ def _parse(reply: httpx.Response, raw: bytes) -> dict[str, Any]:
     if not isinstance(response, dict):
         raise _Refused(f"the answer is not a JSON object: {raw[:200].decode(errors='replace')!r}", again=False)
     return response
+
+
+def _reason(raw: bytes) -> str:
+    """What an error's body says: OpenAI's message, in its old or its new place, else the body itself; not too long."""
+    text = raw.decode(errors="replace")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = None
+    for place in (body.get("error"), body) if isinstance(body, dict) else ():
+        if isinstance(place, dict) and isinstance(place.get("message"), str):
+            text = place["message"]
+            break
+    return " ".join(text.split())[:500]
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -31,6 +31,8 @@ def wanted_model(config: Entity | str, entities: Entities) -> str:
     if isinstance(config, str):
         namespace, slash, name = config.partition("/")
         config = entities.get(CONFIG_KIND, *((namespace, name) if slash else ("default", config)))
+    if config.get("external_endpoint"):
+        raise NoModel("an external_endpoint can't be deployed: local_nemo serves models of this machine; use `model`")
     model = config.get("model")
     if isinstance(model, dict) and model.get("name"):
         return f"{model.get('namespace') or 'default'}/{model['name']}"

@@ -19,13 +19,13 @@ NAMED = {"type": "function", "function": {"name": "get_time"}}
 
 
 def refuses(kind: type[Exception], *words: str, **body) -> Callable[[openai.OpenAI], None]:
-    """A chat with these fields raises this error, whose text has these words."""
+    """A chat with these fields raises this error, whose text and `body` have these words."""
 
     def check(client: openai.OpenAI) -> None:
         try:
             chat(client, **body)
         except kind as error:
-            assert all(word in error.response.text for word in words), error.response.text
+            assert all(word in error.message and word in error.body["message"] for word in words), error.message
             return
         raise AssertionError(f"{kind.__name__} expected")
 

@@ -47,7 +47,8 @@ KINDS = {
         {"name": "c", "namespace": "ns", "model": BASE,
          "nim_deployment": {"image_name": "nvcr.io/nim/x/y", "image_tag": "1.8.3", "gpu": 1, "pvc_size": "25Gi",
                             "additional_envs": {"NIM_GUIDED_DECODING_BACKEND": "fast_outlines"}}},
-        {"description": "new"},
+        {"description": "new",
+         "external_endpoint": {"host_url": "https://example.com/v1", "api_key": "k", "enabled_models": ["m"]}},
     ),
     "deployment.model_deployments": (
         {"name": "x", "namespace": "ns", "config": {"model": BASE}, "async_enabled": False},

@@ -160,10 +160,18 @@ def test_what_is_wrong_raises_the_sdk_s_own_errors(here: SimpleNamespace) -> Non
         here.sdk.guardrail.configs.create(name="y", namespace="ns")
 
 
-@pytest.mark.partly(
-    "POST /v1/guardrail/chat/completions", status=422, missing="`state` and `context` of a conversation are refused"
-)
-def test_a_conversation_state_is_refused(here: SimpleNamespace) -> None:
-    chosen = CHOSEN | {"state": {"events": []}, "context": {"name": "x"}}
-    with pytest.raises(nemo_microservices.UnprocessableEntityError, match="send the whole conversation"):
-        here.sdk.guardrail.chat.completions.create(model=MODEL, messages=MESSAGES, guardrails=chosen)
+def test_a_state_is_continued_and_a_context_is_accepted(here: SimpleNamespace) -> None:
+    events = [
+        {"type": "UtteranceUserActionFinished", "final_transcript": "My name is Ada."},
+        {"type": "StartInternalSystemAction", "action_name": "a"},
+        {"type": "StartUtteranceBotAction", "script": "Hello Ada."},
+    ]
+    chosen = CHOSEN | {"state": {"events": events}, "context": {"user_name": "Ada"}}
+    here.engine.asked.clear()
+    here.sdk.guardrail.chat.completions.create(model=MODEL, messages=MESSAGES, guardrails=chosen)
+    (messages,) = [messages for model, messages in here.engine.asked if model == MODEL]
+    assert [one["content"] for one in messages][-3:] == ["My name is Ada.", "Hello Ada.", "How are you?"]
+    assert here.sdk.guardrail.check(model=MODEL, messages=MESSAGES, guardrails=chosen).status == "success"
+    for broken in ({"state": {}}, {"events": [{"type": "StartUtteranceBotAction"}]}):
+        with pytest.raises(nemo_microservices.UnprocessableEntityError, match="state"):
+            here.sdk.guardrail.check(model=MODEL, messages=MESSAGES, guardrails=CHOSEN | {"state": broken})

@@ -132,10 +132,15 @@ def test_a_model_that_was_loaded_leaves_memory_when_another_is_wanted(
     assert services.engine.names == [BASE, SAFETY]
 
 
-def test_external_endpoints_are_refused_and_tokens_not_stored(http: TestClient, tmp_path: Path) -> None:
-    external = {"external_endpoint": {"host_url": "http://other.example"}}
+def test_external_endpoints_are_described_but_not_deployed_and_keys_not_stored(
+    http: TestClient, tmp_path: Path
+) -> None:
+    external = {"external_endpoint": {"host_url": "http://other.example", "api_key": "canary-77c2"}}
     assert http.post(PATH, json={"config": external}).status_code == 422
-    assert http.post("/v1/deployment/configs", json=external).status_code == 422
+    described = http.post("/v1/deployment/configs", json={"name": "far", **external})
+    assert described.json()["external_endpoint"] == {"host_url": "http://other.example", "enabled_models": None}
+    refused = http.post(PATH, json={"config": "default/far"})
+    assert (refused.status_code, "serves models of this machine" in refused.json()["detail"]) == (422, True)
     http.post(PATH, json={"name": "x", "config": {"model": BASE}, "hf_token": "canary-77c2"})
     settled(http, "default/x")
     assert all(b"canary-77c2" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
