@@ -37,7 +37,7 @@ PROFILE = _setting("PROFILE", "laptop")
 _LOCAL = {"BASE_MODEL": "huggingfacetb/smollm2-135m-instruct", "BASE_MODEL_VERSION": "v1.0.0+cpu", "DATASET": "bfcl"}
 PROFILES = {
     "laptop": _LOCAL | {
-        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 140, "BATCH_SIZE": 4, "LEARNING_RATE": 8e-4,
+        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 120, "BATCH_SIZE": 4, "LEARNING_RATE": 2e-3,
         "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 0,
     },
     "ci": _LOCAL | {
