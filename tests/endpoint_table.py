@@ -114,7 +114,7 @@ def counts(found: list[Row]) -> str:
     number = Counter(row.status for row in found)
     answered = number["supported"] + number["partly"]
     return (
-        f"{len(found)} endpoints: {answered} ({answered / len(found):.1%}) are answered, {number['supported']} of them "
-        f"({number['supported'] / len(found):.1%}) without a gap and {number['partly']} but for what their row names; "
-        f"refused: {number['refused']}. Every row links the tests in which it is asked and answers so."
+        f"{len(found)} endpoints: {answered} ({answered / len(found):.1%}) are supported: {number['supported']} "
+        f"({number['supported'] / len(found):.1%}) without a gap and {number['partly']} but for what their row names "
+        f"(`partly`); {number['refused']} are refused. Every row links the tests in which it is asked and answers so."
     )

@@ -115,8 +115,7 @@ class ChatBody(_Sampled):
 
     def to_requests(self) -> list[ChatRequest]:
         """One engine request per choice. Raises InvalidRequest."""
-        if self.top_logprobs:
-            raise InvalidRequest("top_logprobs above 0 is not supported here: leave it out or use 0.", "top_logprobs")
+        _no_top_logprobs(self.top_logprobs)
         max_tokens = self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
         sampling = self.sampling(max_tokens=max_tokens, logprobs=bool(self.logprobs))
         messages = [message.model_dump(exclude_none=True) for message in self.messages]
@@ -144,7 +143,8 @@ class CompletionBody(_Sampled):
     echo: bool | None = None
     suffix: str | None = None
     best_of: int | None = None
-    logprobs: int | None = Field(default=None, ge=0)
+    logprobs: int | None = Field(default=None, ge=0, description="0 or 1 (or true): the chosen tokens' are known")
+    top_logprobs: int | None = None
 
     def to_requests(self) -> list[CompletionRequest]:
         """One engine request per prompt and choice. Raises InvalidRequest."""
@@ -154,6 +154,7 @@ class CompletionBody(_Sampled):
             raise InvalidRequest("best_of is not supported; use n.", "best_of")
         if (self.logprobs or 0) > 1:
             raise InvalidRequest("logprobs above 1 is not supported: only the chosen token's is known.", "logprobs")
+        _no_top_logprobs(self.top_logprobs)
         if self.echo and not isinstance(self.prompt, str) and any(not isinstance(one, str) for one in self.prompt):
             raise InvalidRequest("echo needs prompts given as text.", "echo")
         prompts = self._prompts()
@@ -172,3 +173,8 @@ class CompletionBody(_Sampled):
         if not self.prompt:
             raise InvalidRequest("prompt is an empty list.", "prompt")
         return [self.prompt] if isinstance(self.prompt[0], int) else list(self.prompt)
+
+
+def _no_top_logprobs(number: int | None) -> None:
+    if number:
+        raise InvalidRequest("top_logprobs above 0 is not supported here: leave it out or use 0.", "top_logprobs")

@@ -1,6 +1,7 @@
 """What users do with the openai client, as a plain script for any major version: `python openai_story.py NIM_URL`.
 
-Every function of CHECKS takes a client and asserts what it gives back. The last line printed is the client's version.
+Every function of CHECKS takes a client and asserts what it gives back; replies hold what the client's own types declare
+(see `as_declared`, for the client itself never complains). The last line printed is the client's version.
 """
 
 import json
@@ -32,9 +33,25 @@ def refuses(kind: type[Exception], *words: str, **body) -> Callable[[openai.Open
     return check
 
 
+def as_declared(raw):
+    """The parsed reply of a `with_raw_response` call, after checking it: all fields there, all values of their type."""
+    parsed = raw.parse()
+    type(parsed).model_validate_json(raw.http_response.text, strict=True)
+    return parsed
+
+
+def chunks_as_declared(stream):
+    """The chunks of a stream, each checked in the same way."""
+    for chunk in stream:
+        type(chunk).model_validate_json(chunk.to_json(), strict=True)
+        yield chunk
+
+
 def chat(client: openai.OpenAI, **body):
-    defaults = {"model": BASE, "messages": CAPITAL, "temperature": 0, "max_tokens": 40}
-    return client.chat.completions.create(**defaults | body)
+    body = {"model": BASE, "messages": CAPITAL, "temperature": 0, "max_tokens": 40} | body
+    if body.get("stream"):
+        return chunks_as_declared(client.chat.completions.create(**body))
+    return as_declared(client.chat.completions.with_raw_response.create(**body))
 
 
 def calls(message) -> list[tuple[str, str]]:
@@ -42,8 +59,8 @@ def calls(message) -> list[tuple[str, str]]:
 
 
 def models_are_listed(client: openai.OpenAI) -> None:
-    assert BASE in [model.id for model in client.models.list()]
-    card = client.models.retrieve(BASE)
+    assert BASE in [model.id for model in as_declared(client.models.with_raw_response.list())]
+    card = as_declared(client.models.with_raw_response.retrieve(BASE))
     assert (card.owned_by, card.root) == ("system", BASE)
 
 
@@ -152,9 +169,9 @@ def several_choices_are_answered(client: openai.OpenAI) -> None:
 
 def completions_answer_and_stream(client: openai.OpenAI) -> None:
     body = {"model": BASE, "prompt": "The capital of France is", "max_tokens": 5, "temperature": 0}
-    whole = client.completions.create(**body)
+    whole = as_declared(client.completions.with_raw_response.create(**body))
     assert whole.usage.completion_tokens == 5 and whole.choices[0].finish_reason == "length"
-    pieces = [chunk.choices[0].text for chunk in client.completions.create(**body, stream=True)]
+    pieces = [chunk.choices[0].text for chunk in chunks_as_declared(client.completions.create(**body, stream=True))]
     assert "".join(pieces) == whole.choices[0].text
 
 

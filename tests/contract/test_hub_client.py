@@ -52,6 +52,7 @@ api.upload_file(path_or_fileobj=sys.argv[2], path_in_repo="large.bin", repo_id="
     "HEAD /v1/hf/datasets/{namespace}/{name}/resolve/{revision}/{path}",
     "GET /v1/hf/datasets/{namespace}/{name}/resolve/{revision}/{path}",
     "GET /v1/hf/{namespace}/{name}/resolve/{revision}/{path}",
+    "HEAD /v1/hf/{namespace}/{name}/resolve/{revision}/{path}",
 )
 def test_everything_that_users_do_with_the_hub_client_works(tmp_path: Path, python: str, calls: Calls) -> None:
     with served(open_services(tmp_path / "state"), calls.around) as url:

@@ -53,13 +53,13 @@ def test_top_logprobs_are_refused(client: openai.OpenAI) -> None:
         client.chat.completions.create(model=BASE, messages=CAPITAL, logprobs=True, top_logprobs=3)
 
 
-@pytest.mark.parametrize("field", [{"suffix": "end"}, {"best_of": 2}], ids=lambda field: next(iter(field)))
-def test_fields_that_the_sdk_calls_not_supported_are_refused_by_name(client: openai.OpenAI, field: dict) -> None:
-    with pytest.raises(openai.BadRequestError, match=next(iter(field))):
-        client.completions.create(model=BASE, prompt="The sky", **field)
-
-
-@pytest.mark.refused("POST /nim/v1/embeddings", status=404, instead="no embedding model is served")
-def test_embeddings_are_refused(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="/docs lists what it has"):
-        client.embeddings.create(model=BASE, input="text")
+@pytest.mark.partly(
+    "POST /nim/v1/completions",
+    status=400,
+    missing="`logprobs` above 1, `top_logprobs`, `best_of` and `suffix` are refused",
+)
+@pytest.mark.parametrize("field", [{"logprobs": 2}, {"top_logprobs": 2}, {"best_of": 2}, {"suffix": "end"}])
+def test_fields_of_a_completion_that_are_not_supported_are_refused_by_name(client: openai.OpenAI, field: dict) -> None:
+    with pytest.raises(openai.BadRequestError, match=next(iter(field))) as refusal:
+        client.completions.create(model=BASE, prompt="The sky", extra_body=field)
+    assert refusal.value.param == next(iter(field))

@@ -1,11 +1,18 @@
 """The page of endpoints says what the application answers and what the tests prove."""
 
+import re
+from pathlib import Path
+
+import nemo_microservices
 import pytest
 
 from tests import compatibility, endpoint_table
 from tests.endpoint_table import ALSO, UNSERVED, Row
 from tests.endpoints import Calls, expanded
 
+INFERENCE = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/classify")
+ELSEWHERE = ("beta", "v2", "intake", "jobs", "data_designer")  # previews, and services that the tutorial doesn't use
+CLAIMS = endpoint_table.claims()
 ROWS = {row.endpoint: row for row in endpoint_table.rows()}
 
 
@@ -16,7 +23,7 @@ def test_the_compatibility_page_is_what_application_and_tests_say() -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_every_endpoint_is_asked_by_a_test_that_says_so(row: Row) -> None:
-    proofs = {claim.kind for claim in endpoint_table.claims() if claim.endpoint == row.endpoint}
+    proofs = {claim.kind for claim in CLAIMS if claim.endpoint == row.endpoint}
     assert proofs & {"endpoint", "refused"}, f"no test is marked with endpoint({row.endpoint!r})"
     assert not {"endpoint", "refused"} <= proofs, "either it is answered or not"
     assert (row.service == UNSERVED) == ("refused" in proofs), "an application's route can't be refused as a whole"
@@ -29,6 +36,21 @@ def test_only_aliases_and_heads_are_answered_without_being_documented() -> None:
 
 def test_nearly_all_endpoints_are_answered() -> None:
     assert sum(row.status != "refused" for row in ROWS.values()) >= 0.95 * len(ROWS)
+
+
+def test_every_method_of_the_sdk_for_these_services_is_in_the_table() -> None:
+    resources = Path(nemo_microservices.__file__).parent / "resources"
+    call = re.compile(r'self\._(get|get_api_list|post|patch|put|delete)\(\s*f?"([^"]+)"')
+    declared = {
+        f"{verb.removesuffix('_api_list').upper()} {'/nim' if path in INFERENCE else ''}{path}"
+        for file in resources.rglob("*.py")
+        if file.relative_to(resources).parts[0] not in ELSEWHERE
+        for verb, path in call.findall(file.read_text(encoding="utf-8"))
+    }
+    names = re.compile(r"\{\w+\}")
+    known = {names.sub("{}", endpoint) for endpoint in ROWS}
+    assert len(declared) > 80
+    assert {one for one in declared if names.sub("{}", one) not in known} == set()
 
 
 def test_a_marker_is_only_true_if_the_endpoint_itself_was_asked_and_answered() -> None:
