@@ -1,7 +1,7 @@
-"""Fifty examples for three tools of a bicycle workshop, to be replaced by your own.
+"""Fifty examples for three tools of a bicycle workshop, and thirty to measure with, to be replaced by your own.
 
-Writes examples/my_tools.jsonl in the shape of the xLAM dataset: one row an example, with the fields
-`id`, `query`, `answers` and `tools` (the last two as JSON text). Every row offers all three tools and
+Writes examples/my_tools.jsonl and examples/my_tools_unseen.jsonl in the shape of the xLAM dataset: one row an example,
+with the fields `id`, `query`, `answers` and `tools` (the last two as JSON text). Every row offers all three tools and
 has one call. docs/your-own-tools.md explains each step.
 Run as: python examples/my_tools.py
 """
@@ -94,33 +94,81 @@ ORDERS = [  # query, order_number
 ]
 
 
-def calls() -> list[tuple[str, str, dict]]:
-    """All examples as (query, tool name, arguments); what a query leaves open is left out of the arguments."""
-    repairs = [(query, "book_repair", {"problem": problem, "day": day, "express": express})
-               for query, problem, day, express in REPAIRS]  # fmt: skip
-    parts = [(query, "find_part", {"part": part, "max_price": limit}) for query, part, limit in PARTS]
-    orders = [(query, "order_status", {"order_number": number}) for query, number in ORDERS]
+# Thirty more, in the same three shapes, that no model is trained on: what a tuned model is measured with.
+MORE_REPAIRS = [
+    ("Can you fix my squeaky pedals on Thursday?", "squeaky pedals", "Thursday", None),
+    ("I have a broken chain and would come in on Tuesday.", "broken chain", "Tuesday", None),
+    ("Is there a slot on Monday? It's about a cracked rim.", "cracked rim", "Monday", None),
+    ("Express repair on Friday, please, for a jammed gear lever.", "jammed gear lever", "Friday", True),
+    ("Make it Wednesday for the loose headset.", "loose headset", "Wednesday", None),
+    ("My son's bike has a buckled wheel. Could he bring it by on Saturday?", "buckled wheel", "Saturday", None),
+    ("Same-day service for a burst tyre, Tuesday.", "burst tyre", "Tuesday", True),
+    ("A dripping brake hose needs attention, Thursday works for me.", "dripping brake hose", "Thursday", None),
+    ("Put my bike in the book for Friday, noisy bottom bracket.", "noisy bottom bracket", "Friday", None),
+    ("Would Monday be possible for a bent derailleur?", "bent derailleur", "Monday", None),
+]
+
+MORE_PARTS = [
+    ("Do you sell mudguards?", "mudguards", None),
+    ("I need a new chain for under 35 euros.", "chain", 35.0),
+    ("Have you got disc brake pads?", "disc brake pads", None),
+    ("Show me a bike computer for 80 euros at most.", "bike computer", 80.0),
+    ("Is a pannier rack available?", "pannier rack", None),
+    ("My budget is 15 euros: any bell?", "bell", 15.0),
+    ("Please look for tubeless valves.", "tubeless valves", None),
+    ("A floor pump up to 49.5 euros would be nice.", "floor pump", 49.5),
+    ("Any grips in stock?", "grips", None),
+    ("I'd like a seat post, no more than 55 euros.", "seat post", 55.0),
+]
+
+MORE_ORDERS = [
+    ("How is order 15920 doing?", 15920),
+    ("Can you see where 64078 is?", 64078),
+    ("I've been waiting for a week, number 37415.", 37415),
+    ("Is receipt 80263 done?", 80263),
+    ("What happened to my order with the number 29751?", 29751),
+    ("Order 53386: when can I collect it?", 53386),
+    ("Tell me the state of purchase 46190.", 46190),
+    ("Has 98342 left your shop?", 98342),
+    ("71829. Has it arrived?", 71829),
+    ("Look up the order on my receipt, 10657.", 10657),
+]
+
+
+def calls(repairs: list, parts: list, orders: list) -> list[tuple[str, str, dict]]:
+    """Examples as (query, tool name, arguments); what a query leaves open is left out of the arguments."""
+    given = [(query, "book_repair", {"problem": problem, "day": day, "express": express})
+             for query, problem, day, express in repairs]  # fmt: skip
+    given += [(query, "find_part", {"part": part, "max_price": limit}) for query, part, limit in parts]
+    given += [(query, "order_status", {"order_number": number}) for query, number in orders]
     return [
         (query, tool, {name: value for name, value in arguments.items() if value is not None})
-        for query, tool, arguments in repairs + parts + orders
+        for query, tool, arguments in given
     ]
 
 
-def write(path: Path) -> int:
-    """Write the rows to `path`; returns how many."""
-    lines = [
-        json.dumps({
-            "id": number,
-            "query": query,
-            "answers": json.dumps([{"name": tool, "arguments": arguments}]),
-            "tools": json.dumps(TOOLS),
-        })
-        for number, (query, tool, arguments) in enumerate(calls())
-    ]  # fmt: skip
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(lines)
+FILES = {
+    "my_tools.jsonl": calls(REPAIRS, PARTS, ORDERS),
+    "my_tools_unseen.jsonl": calls(MORE_REPAIRS, MORE_PARTS, MORE_ORDERS),
+}
+
+
+def write(folder: Path) -> dict[str, int]:
+    """Write both files into `folder`; returns how many rows each has."""
+    for name, examples in FILES.items():
+        lines = [
+            json.dumps({
+                "id": number,
+                "query": query,
+                "answers": json.dumps([{"name": tool, "arguments": arguments}]),
+                "tools": json.dumps(TOOLS),
+            })
+            for number, (query, tool, arguments) in enumerate(examples)
+        ]  # fmt: skip
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {name: len(examples) for name, examples in FILES.items()}
 
 
 if __name__ == "__main__":
-    target = Path(__file__).with_suffix(".jsonl")
-    print(f"{write(target)} rows written to {target}")
+    for name, rows in write(Path(__file__).parent).items():
+        print(f"{rows} rows written to {Path(__file__).with_name(name)}")
