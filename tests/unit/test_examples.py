@@ -1,4 +1,4 @@
-"""The worked example of docs/your-own-tools.md: its files are what its script writes, its rows and commands are usable."""
+"""The example of docs/your-own-tools.md: its files are what its script writes, and rows and commands are usable."""
 
 import importlib.util
 import json
