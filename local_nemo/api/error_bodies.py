@@ -48,6 +48,6 @@ def error_response(
 def _told(invalid: list[Mapping[str, Any]]) -> tuple[str, str | None]:
     """FastAPI's list of invalid fields as one sentence, and the first field."""
     fields = [".".join(map(str, one["loc"][1:])) for one in invalid]
-    told = [f"{field}: {one['msg']}" if field else one["msg"] for field, one in zip(fields, invalid, strict=True)]
+    told = [f"{field or 'the ' + one['loc'][0]}: {one['msg']}" for field, one in zip(fields, invalid, strict=True)]
     more = len(told) - MENTIONED
     return "; ".join(told[:MENTIONED]) + (f"; and {more} more" if more > 0 else ""), fields[0] or None

@@ -32,6 +32,7 @@ from local_nemo.store.repos import StaleParent
 log = logging.getLogger("local_nemo.api")
 HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
 INSUFFICIENT_STORAGE = 507
+INFERENCE = ("/v1/chat/completions", "/v1/completions")  # the SDK sends them here without an inference_base_url
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE)
 
 
@@ -143,6 +144,8 @@ def http_error(request: Request, error: StarletteHTTPException) -> Response:
     detail = error.detail
     if error.status_code == 404 and detail == "Not Found":
         detail = f"local_nemo has no {request.method} {request.url.path[:200]}; /docs lists what it has"
+        if request.url.path in INFERENCE:
+            detail += f", and models are asked under /nim: {request.method} /nim{request.url.path}"
     if error.status_code == 405:
         detail = f"{request.url.path[:200]} has no method {request.method}; /docs lists what local_nemo has"
     headers = dict(error.headers or {})

@@ -91,7 +91,9 @@ async def completions(body: CompletionBody, request: Request, services: Context)
     if body.stream:
         return _stream(_text_events(generations, head, body), request.url.path)
     prompts = [str(one.prompt) if body.echo else "" for one in asked]
-    return await _finished(request, generations, lambda done: answers.text(head, done, prompts, body.logprobs))
+    return await _finished(
+        request, generations, lambda done: answers.text(head, done, prompts, body.logprobs, body.n or 1)
+    )
 
 
 def _begun(ask: Callable[[Any], Generation], asked: list[Any]) -> list[Generation]:
@@ -180,7 +182,7 @@ async def _text_events(
             done.append(generation.result())
             yield head | {"choices": [answers.text_choice(index, "", done[-1].finish_reason)]}
         if body.include_usage:
-            yield head | {"choices": [], "usage": answers.usage(done)}
+            yield head | {"choices": [], "usage": answers.usage(done, body.n or 1)}
     finally:
         for generation in generations:
             generation.cancel()

@@ -59,22 +59,24 @@ def delta(piece: str | Delta, ids: dict[int, str]) -> dict[str, Any]:
     return {"content": piece}
 
 
-def text(head: dict, done: Sequence[Completion], prompts: Sequence[str], logprobs: int | None) -> dict[str, Any]:
+def text(
+    head: dict, done: Sequence[Completion], prompts: Sequence[str], logprobs: int | None, each: int
+) -> dict[str, Any]:
     choices = [
         text_choice(i, prompts[i] + (one.content or ""), one.finish_reason)
         | {"logprobs": _text_logprobs(one.logprobs) if logprobs is not None else None}
         for i, one in enumerate(done)
     ]
-    return head | {"choices": choices, "usage": usage(done)}
+    return head | {"choices": choices, "usage": usage(done, each)}
 
 
 def text_choice(index: int, piece: str, reason: str | None = None) -> dict[str, Any]:
     return {"index": index, "text": piece, "finish_reason": reason, "logprobs": None}
 
 
-def usage(done: Sequence[Completion]) -> dict[str, int]:
-    """Tokens of all choices; the prompt of a chat counts once."""
-    prompt = done[0].prompt_tokens if done else 0
+def usage(done: Sequence[Completion], each: int | None = None) -> dict[str, int]:
+    """Tokens of all choices; a prompt counts once for the choices that it has: `each` of them, or all."""
+    prompt = sum(one.prompt_tokens for one in done[:: each or len(done) or 1])
     answer = sum(one.completion_tokens for one in done)
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 

@@ -116,6 +116,7 @@ class ChatBody(_Sampled):
     def to_requests(self) -> list[ChatRequest]:
         """One engine request per choice. Raises InvalidRequest."""
         _no_top_logprobs(self.top_logprobs)
+        _text_alone(self.messages)
         max_tokens = self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
         sampling = self.sampling(max_tokens=max_tokens, logprobs=bool(self.logprobs))
         messages = [message.model_dump(exclude_none=True) for message in self.messages]
@@ -173,6 +174,17 @@ class CompletionBody(_Sampled):
         if not self.prompt:
             raise InvalidRequest("prompt is an empty list.", "prompt")
         return [self.prompt] if isinstance(self.prompt[0], int) else list(self.prompt)
+
+
+def _text_alone(messages: list[Message]) -> None:
+    """Raise InvalidRequest for images and the like: an answer that never saw them would mislead."""
+    for number, message in enumerate(messages):
+        for part in message.content if isinstance(message.content, list) else ():
+            if part.get("type") != "text" or not isinstance(part.get("text"), str):
+                kind = str(part.get("type"))[:40]
+                raise InvalidRequest(
+                    f"messages.{number} has a part of type {kind!r}; models here read text.", "messages"
+                )
 
 
 def _no_top_logprobs(number: int | None) -> None:

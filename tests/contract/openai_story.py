@@ -171,8 +171,20 @@ def completions_answer_and_stream(client: openai.OpenAI) -> None:
     body = {"model": BASE, "prompt": "The capital of France is", "max_tokens": 5, "temperature": 0}
     whole = as_declared(client.completions.with_raw_response.create(**body))
     assert whole.usage.completion_tokens == 5 and whole.choices[0].finish_reason == "length"
-    pieces = [chunk.choices[0].text for chunk in chunks_as_declared(client.completions.create(**body, stream=True))]
-    assert "".join(pieces) == whole.choices[0].text
+    chunks = list(
+        client.completions.create(**body, stream=True)
+    )  # OpenAI's own don't fit: finish_reason null is undeclared
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text
+    assert [chunk.choices[0].finish_reason for chunk in chunks][-2:] == [None, "length"]
+
+
+def several_prompts_are_each_counted(client: openai.OpenAI) -> None:
+    body = {"model": BASE, "max_tokens": 2, "temperature": 0}
+    both = as_declared(client.completions.with_raw_response.create(prompt=["One", "The sky is"], n=2, **body))
+    alone = [client.completions.create(prompt=text, **body) for text in ("One", "The sky is")]
+    assert [choice.index for choice in both.choices] == [0, 1, 2, 3]
+    assert both.choices[2].text == both.choices[3].text == alone[1].choices[0].text
+    assert both.usage.prompt_tokens == sum(one.usage.prompt_tokens for one in alone)
 
 
 CHECKS: dict[str, Callable[[openai.OpenAI], None]] = {
@@ -192,6 +204,7 @@ CHECKS: dict[str, Callable[[openai.OpenAI], None]] = {
         logprobs_have_the_clients_type,
         several_choices_are_answered,
         completions_answer_and_stream,
+        several_prompts_are_each_counted,
     )
 } | {
     "an_unknown_model_is_not_found_and_what_is_served_is_listed": refuses(
@@ -204,6 +217,14 @@ CHECKS: dict[str, Callable[[openai.OpenAI], None]] = {
         openai.BadRequestError, "maximum context length is 8192", messages=[{"role": "user", "content": "word " * 9000}]
     ),
     "a_tool_choice_needs_tools": refuses(openai.BadRequestError, "only valid with tools", tool_choice="required"),
+    "an_image_is_refused": refuses(
+        openai.BadRequestError,
+        "'image_url'",
+        "read text",
+        messages=[
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}
+        ],
+    ),
     "messages_must_be_a_list": refuses(openai.UnprocessableEntityError, "messages", messages="not a list"),
 }
 

@@ -59,6 +59,13 @@ def test_a_body_that_is_no_json_is_refused_in_the_same_shape(url: str) -> None:
     assert "JSON decode error" in refusal.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("body", [b"", b"[]"])
+def test_a_body_that_is_no_object_is_called_so(url: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    refusal = requests.post(f"{url}/nim/v1/completions", data=body, headers=headers, timeout=30)
+    assert refusal.json()["error"]["message"].startswith("the body: ")
+
+
 def test_another_major_version_says_it_too(url: str, tmp_path: Path) -> None:
     script = str(Path(__file__).with_name("openai_errors.py"))
     version = run(PYTHONS["other"], "-W", "error", script, url, folder=tmp_path)

@@ -105,6 +105,11 @@ def test_unknown_paths_and_methods_are_json_and_say_where_to_look(http: TestClie
         assert "/docs" in answer.json()["detail"]
 
 
+def test_who_asks_a_model_without_nim_in_the_path_is_told(http: TestClient) -> None:
+    detail = http.post("/v1/chat/completions", json={}).json()["detail"]
+    assert "models are asked under /nim: POST /nim/v1/chat/completions" in detail
+
+
 def test_an_unexpected_error_is_500_without_a_traceback(http: TestClient, services: StoreServices) -> None:
     services.entities.page = None  # type: ignore[method-assign, assignment]
     answer = http.get("/v1/models")
