@@ -20,14 +20,14 @@ SIZES = {
 }
 
 
-def tiny_model(folder: Path, architecture: str, seed: int = 0) -> Path:
-    """A random "llama" or "qwen" in Hugging Face layout."""
+def tiny_model(folder: Path, architecture: str, seed: int = 0, **sizes: int) -> Path:
+    """A random "llama" or "qwen" in Hugging Face layout; `sizes` replace those above."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     config, model = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen": (Qwen2Config, Qwen2ForCausalLM)}[architecture]
     torch.manual_seed(seed)
-    model(config(**SIZES)).save_pretrained(folder)
+    model(config(**SIZES | sizes)).save_pretrained(folder)
     from_gguf(bundled_gguf()).save_pretrained(folder)
     return folder
 

@@ -6,7 +6,6 @@ at a time runs; callers batch what they have. Only the package's files are read,
 """
 
 import importlib.util
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,7 +104,6 @@ def package_folder() -> Path:
 
 def convert(model: Path, target: Path) -> None:
     """Write the OpenVINO graph of the encoder with averaged layers into `target`."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     without_telemetry()
     import openvino
     import torch
@@ -114,7 +112,7 @@ def convert(model: Path, target: Path) -> None:
     class LayerMeans(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.bert = AutoModel.from_pretrained(model, attn_implementation="eager").eval()
+            self.bert = AutoModel.from_pretrained(model, local_files_only=True, attn_implementation="eager").eval()
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             blocked = (1.0 - attention_mask[:, None, None, :].float()) * -1e9  # 4-d masks are used as they are
