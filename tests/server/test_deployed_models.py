@@ -46,7 +46,7 @@ def memory(server: RunningServer) -> int:
     return psutil.Process(server.process.pid).memory_info().rss
 
 
-def deployed(server: RunningServer, name: str, model: str, seconds: float = 90) -> str:
+def deployed(server: RunningServer, name: str, model: str, seconds: float = 300) -> str:
     """Deploy, wait, and return the description of the deployment, which must have become ready."""
     body = {"name": name, "namespace": "ns", "config": {"model": model}}
     assert (
