@@ -1,8 +1,7 @@
 """The request bodies of Guardrails: OpenAI's chat and completion fields plus `guardrails`.
 
 Fields that this service can't honour are refused where ignoring them would change what the caller believes (tools,
-several choices); unknown ones are ignored, as everywhere in the API. `context` sets variables for rails that read them;
-the configurations that are taken here hold no such rail, so it is accepted and changes nothing.
+several choices, variables in a `context`); unknown ones are ignored, as everywhere in the API.
 """
 
 from typing import Any, Literal
@@ -66,6 +65,13 @@ class Selection(Body):
     return_choice: bool = False
     stream: bool = False
     options: Options = Options()
+
+    @field_validator("context")
+    @classmethod
+    def _refused(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value:
+            raise ValueError("context is not supported, as no rail here reads its variables: leave it out")
+        return value
 
     @field_validator("state")
     @classmethod

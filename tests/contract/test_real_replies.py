@@ -6,22 +6,10 @@ import pytest
 
 from helpers import customizer, data_store, deployments, entity_store, errors, evaluator, guardrails, jobs
 from helpers.http import Timeouts
-from helpers.platform import Platform, at
 from helpers.progress import Line
-from tests.recorder import Recorder, Reply
+from tests.recorder import Reply
 
 REPO = "xlam-tutorial-ns/xlam-ft-dataset"
-
-
-@pytest.fixture
-def recorder():
-    with Recorder() as server:
-        yield server
-
-
-@pytest.fixture
-def platform(recorder) -> Platform:
-    return at(recorder.url, recorder.url, recorder.url + "/nim", nds_token="token")
 
 
 APRIL_STATUS = {

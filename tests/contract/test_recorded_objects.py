@@ -5,12 +5,9 @@ Jobs, progress and oddities of the wire are in `test_real_replies.py`.
 
 import io
 
-import pytest
-
 from helpers import customizer, data_store, deployments, entity_store, evaluator, guardrails, nim
-from helpers.platform import Platform, at
 from helpers.progress import Line
-from tests.recorder import Recorder, Reply
+from tests.recorder import Reply
 
 NS, REPO = "xlam-tutorial-ns", "xlam-tutorial-ns/xlam-ft-dataset"
 BASE = "meta/llama-3.2-1b-instruct"
@@ -77,17 +74,6 @@ SERVED = [
     {"id": TUNED, "object": "model", "created": 1744131000, "owned_by": "system", "root": BASE, "parent": None},
     {"id": "nvidia/llama-3.1-nemoguard-8b-content-safety", "object": "model", "created": 1, "owned_by": "system"},
 ]
-
-
-@pytest.fixture
-def recorder():
-    with Recorder() as server:
-        yield server
-
-
-@pytest.fixture
-def platform(recorder) -> Platform:
-    return at(recorder.url, recorder.url, recorder.url + "/nim", nds_token="token")
 
 
 def quiet() -> Line:

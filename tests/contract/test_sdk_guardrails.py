@@ -160,13 +160,22 @@ def test_what_is_wrong_raises_the_sdk_s_own_errors(here: SimpleNamespace) -> Non
         here.sdk.guardrail.configs.create(name="y", namespace="ns")
 
 
-def test_a_state_is_continued_and_a_context_is_accepted(here: SimpleNamespace) -> None:
+@pytest.mark.partly(
+    "POST /v1/guardrail/chat/completions", status=422, missing="the variables of a `context` are refused"
+)
+def test_a_context_is_refused_because_no_rail_reads_it(here: SimpleNamespace) -> None:
+    chosen = CHOSEN | {"context": {"user_name": "Ada"}}
+    with pytest.raises(nemo_microservices.UnprocessableEntityError, match="context"):
+        here.sdk.guardrail.chat.completions.create(model=MODEL, messages=MESSAGES, guardrails=chosen)
+
+
+def test_a_state_is_continued(here: SimpleNamespace) -> None:
     events = [
         {"type": "UtteranceUserActionFinished", "final_transcript": "My name is Ada."},
         {"type": "StartInternalSystemAction", "action_name": "a"},
         {"type": "StartUtteranceBotAction", "script": "Hello Ada."},
     ]
-    chosen = CHOSEN | {"state": {"events": events}, "context": {"user_name": "Ada"}}
+    chosen = CHOSEN | {"state": {"events": events}}
     here.engine.asked.clear()
     here.sdk.guardrail.chat.completions.create(model=MODEL, messages=MESSAGES, guardrails=chosen)
     (messages,) = [messages for model, messages in here.engine.asked if model == MODEL]
