@@ -24,7 +24,17 @@ from local_nemo.api.customizer_bodies import (
 )
 from local_nemo.api.entity_routes import Entity, NameInPath, Responses, entity_router, list_query, ok
 from local_nemo.api.errors import ApiError
-from local_nemo.jobs.plan import CONFIG, Missing, Plan, Refused, check_base, find_target, plan_job, target_facts
+from local_nemo.jobs.plan import (
+    CONFIG,
+    TARGET_FACTS,
+    Missing,
+    Plan,
+    Refused,
+    check_base,
+    find_target,
+    plan_job,
+    target_facts,
+)
 from local_nemo.jobs.queue import KIND, NothingToCancel
 from local_nemo.jobs.report import container_logs
 from local_nemo.store.entities import NotFound, new_id, now
@@ -42,7 +52,7 @@ JOB_FILTERS = {
 CONFIG_FILTERS = {
     "training_type": "training_options[].training_type",
     "finetuning_type": "training_options[].finetuning_type",
-}
+} | {key: key for key in TARGET_FACTS}
 JOB: Responses = ok(CustomizationJob)  # for the documentation
 JOBS: Responses = ok(CustomizationJobPage)
 PROGRESS: Responses = ok(CustomizationStatus)
@@ -119,6 +129,7 @@ router.include_router(
         prepare=prepare_target,
         prepare_patch=prepare_target_patch,
         on_change=tell_configs,
+        aliases={field: field for field in ("status", "model_type")},
     )
 )
 router.include_router(
@@ -156,7 +167,9 @@ def create_job(
 
 
 @router.get("/v1/customization/jobs", summary="List trainings", operation_id="list_customization_jobs", responses=JOBS)
-def list_jobs(services: Context, query: Annotated[ListQuery, Depends(list_query(JOB_FILTERS))]) -> Entity:
+def list_jobs(
+    services: Context, query: Annotated[ListQuery, Depends(list_query(CustomizationJob, JOB_FILTERS))]
+) -> Entity:
     return services.entities.page(KIND, query)
 
 

@@ -76,7 +76,8 @@ def create(body: Annotated[NewDatastoreNamespace, Depends(sent_namespace)], serv
 
 @router.get("/namespaces", summary="List namespaces", responses=ok(DatastoreNamespacePage))
 def list_all(
-    services: Context, query: Annotated[ListQuery, Depends(list_query({"namespace": "id", "name": "id"}))]
+    services: Context,
+    query: Annotated[ListQuery, Depends(list_query(DatastoreNamespace, {"namespace": "id", "name": "id"}))],
 ) -> Entity:
     page = services.entities.page(KIND, query)
     return page | {"data": [shown(entity) for entity in page["data"]]}

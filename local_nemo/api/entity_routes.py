@@ -89,8 +89,9 @@ class EntityPage(BaseModel):
     search: dict[str, Any] | None = None
 
 
-def list_query(aliases: Mapping[str, str] | None = None) -> Callable[..., ListQuery]:
-    """A dependency that reads `page`, `page_size`, `sort`, `filter[..]` and `search[..]`."""
+def list_query(listed: type[BaseModel], aliases: Mapping[str, str] | None = None) -> Callable[..., ListQuery]:
+    """A dependency that reads `page`, `page_size`, `sort`, `filter[..]` and `search[..]` of a list of `listed`."""
+    fields = frozenset(listed.model_fields)
 
     def read(
         request: Request,
@@ -98,7 +99,7 @@ def list_query(aliases: Mapping[str, str] | None = None) -> Callable[..., ListQu
         page_size: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE_SIZE,
         sort: Annotated[str, Query(description="a field name, with `-` in front for descending")] = "created_at",
     ) -> ListQuery:
-        return ListQuery.from_request(request, aliases=aliases)
+        return ListQuery.from_request(request, fields, aliases)
 
     return read
 
@@ -140,7 +141,7 @@ def entity_router(
         return present(entity)
 
     @router.get(path, summary=f"List {noun}s", operation_id=f"list_{kind}s", responses=page_of)
-    def list_all(services: Context, query: Annotated[ListQuery, Depends(list_query(aliases))]) -> Entity:
+    def list_all(services: Context, query: Annotated[ListQuery, Depends(list_query(new, aliases))]) -> Entity:
         page = services.entities.page(kind, query)
         return page | {"data": [present(entity) for entity in page["data"]]}
 

@@ -113,7 +113,7 @@ def create_namespace(body: NewNamespace, services: Context) -> Entity:
 
 @namespaces.get("", summary="List namespaces", operation_id="list_namespaces", responses=PAGE)
 def list_namespaces(
-    services: Context, query: Annotated[ListQuery, Depends(list_query({"namespace": "id", "name": "id"}))]
+    services: Context, query: Annotated[ListQuery, Depends(list_query(Namespace, {"namespace": "id", "name": "id"}))]
 ) -> Entity:
     page = services.entities.page("namespace", query)
     return page | {"data": [as_namespace(entity) for entity in page["data"]]}

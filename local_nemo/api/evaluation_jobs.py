@@ -45,7 +45,7 @@ def create_job(body: NewEvaluationJob, services: Context) -> Entity:
 
 
 @router.get("/v1/evaluation/jobs", summary="List jobs", operation_id="list_evaluation_jobs", responses=JOBS)
-def list_jobs(services: Context, query: Annotated[ListQuery, Depends(list_query())]) -> Entity:
+def list_jobs(services: Context, query: Annotated[ListQuery, Depends(list_query(StoredEvaluationJob))]) -> Entity:
     return services.entities.page("evaluation_job", query)
 
 

@@ -122,7 +122,9 @@ def create_result(body: NewResult, services: Context) -> Entity:
 
 
 @router.get("/v1/evaluation/results", summary="List results", operation_id="list_evaluation_results", responses=RESULTS)
-def list_results(services: Context, query: Annotated[ListQuery, Depends(list_query({"job_id": "job"}))]) -> Entity:
+def list_results(
+    services: Context, query: Annotated[ListQuery, Depends(list_query(NewResult, {"job_id": "job"}))]
+) -> Entity:
     return services.entities.page("evaluation_result", query)
 
 

@@ -20,6 +20,12 @@ SUPPORTED = {"training_type": "sft", "finetuning_type": "lora"}
 VERSION, CONFIG_VERSION = "@v1.0.0", "@v1.0.0+cpu"
 BUNDLED_PARAMETERS = 134_515_008
 MAX_SEQ_LENGTH = 4096
+TARGET_FACTS = {  # documented filter and sort keys of configurations, and the target's field behind each
+    "target_name": "name",
+    "target_base_model": "base_model",
+    "target_enabled": "enabled",
+    "num_parameters": "num_parameters",
+}
 
 
 class Missing(LookupError):
@@ -70,9 +76,8 @@ def ensure_defaults(settings: Settings, entities: Entities) -> None:
 
 
 def target_facts(target: Entity) -> Entity:
-    """What a configuration keeps of its target, so that it can be found by it."""
-    facts = {"target_name": target["name"], "target_base_model": target["base_model"]}
-    return facts | {"target_enabled": target["enabled"]}
+    """What a configuration keeps of its target, so that it can be found by it: the documented filter and sort keys."""
+    return {key: target.get(field) for key, field in TARGET_FACTS.items()}
 
 
 def plan_job(body: Entity, settings: Settings, entities: Entities, files: Files) -> Plan:

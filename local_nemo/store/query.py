@@ -3,12 +3,12 @@
 `?page=2&page_size=50&sort=-created_at&filter[namespace]=ns&filter[peft][lora]=true&filter[created_at][gte]=2025-01-01
 &search[name]=llama&search[updated_at][start]=2025-01-01`. Repeats of a key (and commas) mean OR, different keys AND;
 `filter` compares, `search` looks for a substring without regard to case. Everything runs inside SQLite.
-A bad query raises `BadQuery`, which names the parameter.
+A bad query, or one that names a field which the kind does not have, raises `BadQuery`, which names the parameter.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -44,31 +44,34 @@ class ListQuery:
     page: int = 1
     page_size: int = PAGE_SIZE
     sort: str = "created_at"
+    sort_path: str = "created_at"  # where the objects keep it
     filter: dict[str, Any] = field(default_factory=dict)  # as applied, for the echo in the answer
     search: dict[str, Any] = field(default_factory=dict)
     conditions: tuple[ColumnElement[bool], ...] = ()
 
     @classmethod
     def from_request(
-        cls, request: Request, default_sort: str = "created_at", aliases: Mapping[str, str] | None = None
+        cls, request: Request, fields: Collection[str], aliases: Mapping[str, str] | None = None
     ) -> "ListQuery":
         """Read the query string. Raises `BadQuery`.
 
-        `aliases` maps a documented key to the dotted path where the object keeps it (`{"epochs":
-        "hyperparameters.epochs"}`); a segment that ends in `[]` stands for any element of a list, and a path
-        `peft.finetuning_type=lora` makes the key a yes-or-no question.
+        `fields` are the names that the objects have; below them any path may be asked. `aliases` maps a documented
+        key to the dotted path where the object keeps it (`{"epochs": "hyperparameters.epochs"}`); a segment that ends
+        in `[]` stands for any element of a list, and a path `peft.finetuning_type=lora` makes the key a yes-or-no
+        question.
         """
-        return cls.parse(request.query_params.multi_items(), default_sort, aliases)
+        return cls.parse(request.query_params.multi_items(), fields, aliases)
 
     @classmethod
     def parse(
         cls,
         parameters: Sequence[tuple[str, str]],
-        default_sort: str = "created_at",
+        fields: Collection[str],
         aliases: Mapping[str, str] | None = None,
     ) -> "ListQuery":
         """The same from (name, value) pairs."""
         plain = dict(parameters)
+        known = _Known(fields, aliases or {})
         groups: dict[tuple[str, ...], list[str]] = {}
         for name, value in parameters:
             if name.startswith(("filter", "search")):
@@ -78,12 +81,14 @@ class ListQuery:
         echoes: dict[str, dict[str, Any]] = {"filter": {}, "search": {}}
         conditions = []
         for (mode, *path), values in groups.items():
+            known.check(mode + "".join(f"[{step}]" for step in path), path)
             _nest(echoes[mode], path, values)
-            conditions.append(_condition(mode, path, values, aliases or {}))
+            conditions.append(_condition(mode, path, values, known.aliases))
         return cls(
             page=_number(plain, "page", 1, LAST_PAGE),
             page_size=_number(plain, "page_size", PAGE_SIZE, LARGEST_PAGE),
-            sort=_sort(plain.get("sort") or default_sort),
+            sort=(sort := _sort(plain.get("sort") or "created_at", known)),
+            sort_path=known.place(sort.removeprefix("-")),
             filter=echoes["filter"],
             search=echoes["search"],
             conditions=tuple(conditions),
@@ -93,7 +98,7 @@ class ListQuery:
         """The page's objects, and how many there are on all pages."""
         where = (EntityRow.kind == kind, *self.conditions)
         total = session.exec(select(func.count()).select_from(EntityRow).where(*where)).one()
-        down, name = self.sort.startswith("-"), self.sort.removeprefix("-")
+        down, name = self.sort.startswith("-"), self.sort_path
         key = COLUMNS[name] if name in COLUMNS else func.json_extract(EntityRow.data, _path(name.split(".")))
         order = (key.desc(), EntityRow.seq.desc()) if down else (key.asc(), EntityRow.seq.asc())
         chosen = select(EntityRow.data).where(*where).order_by(*order)
@@ -131,9 +136,28 @@ def _number(plain: Mapping[str, str], name: str, default: int, largest: int) -> 
     return int(text)
 
 
-def _sort(text: str) -> str:
+@dataclass(frozen=True)
+class _Known:
+    """What a query may name: the fields of a kind and its documented aliases."""
+
+    fields: Collection[str]
+    aliases: Mapping[str, str]
+
+    def place(self, key: str) -> str:
+        return self.aliases.get(key, key)
+
+    def check(self, parameter: str, path: Sequence[str]) -> None:
+        """Raise `BadQuery` for a path that begins with no field and is no alias."""
+        first = path[0].removesuffix("[]")
+        if first not in COLUMNS and first not in self.fields and ".".join(path) not in self.aliases:
+            names = sorted({*COLUMNS, *self.fields, *(key for key in self.aliases if "." not in key)})
+            raise BadQuery(parameter[:64], f"there is no field {first[:40]!r} here; supported are {', '.join(names)}")
+
+
+def _sort(text: str, known: _Known) -> str:
     if not re.fullmatch(r"-?[A-Za-z_]\w{0,63}(\.\w{1,64}){0,5}", text, re.ASCII):
         raise BadQuery("sort", "must be a field name such as 'created_at', with '-' in front for descending order")
+    known.check("sort", text.removeprefix("-").split("."))
     return text
 
 
