@@ -68,6 +68,8 @@ def build(settings: Settings):  # -> Services; imported late so that `stop` need
     from local_nemo.guard import Guard
     from local_nemo.jobs.adapters import Adapters
     from local_nemo.jobs.queue import Jobs
+    from local_nemo.lm.embedder import Embedder
+    from local_nemo.lm.encoder import Encoder
     from local_nemo.lm.engine import Engine
     from local_nemo.services import Services
     from local_nemo.store.database import open_database
@@ -78,6 +80,8 @@ def build(settings: Settings):  # -> Services; imported late so that `stop` need
     entities = Entities(database)
     files = Files(database, settings.state / "blobs")
     engine = Engine(settings)
+    encoder = Encoder(settings.cache)
+    engine.mount_embedder(Embedder(encoder))
     adapters = Adapters(settings, entities, files, engine)
     return Services(
         settings=settings,
@@ -85,7 +89,7 @@ def build(settings: Settings):  # -> Services; imported late so that `stop` need
         files=files,
         engine=engine,
         adapters=adapters,
-        guard=Guard(settings, entities, engine),
+        guard=Guard(settings, entities, engine, encoder),
         jobs=Jobs(settings, entities, files, adapters),
         evaluations=Evaluations(settings, entities, files, engine),
     )

@@ -116,5 +116,5 @@ def counts(found: list[Row]) -> str:
     return (
         f"{len(found)} endpoints: {answered} ({answered / len(found):.1%}) are supported: {number['supported']} "
         f"({number['supported'] / len(found):.1%}) without a gap and {number['partly']} but for what their row names "
-        f"(`partly`); {number['refused']} are refused. Every row links the tests in which it is asked and answers so."
+        f"(`partly`); refused: {number['refused']}. Every row links the tests in which it is asked and answers so."
     )

@@ -11,6 +11,7 @@ import pytest
 
 from local_nemo.api.app import STORING
 from local_nemo.guard import Guard
+from local_nemo.lm.encoder import Encoder
 from local_nemo.lm.generation import Completion, Generation
 from tests.store_app import open_services, served
 
@@ -91,7 +92,7 @@ def guard_service(state: Path, engine: ScriptedEngine, prepare: Callable[[Guard]
     """The address of a running Guardrails service on this engine; `prepare` sees the guard before it starts."""
     services = open_services(state)
     services.engine = engine
-    services.guard = Guard(services.settings, services.entities, engine)
+    services.guard = Guard(services.settings, services.entities, engine, Encoder(services.settings.cache))
     prepare(services.guard)
     services.guard.start()
     try:

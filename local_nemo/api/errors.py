@@ -32,7 +32,8 @@ from local_nemo.store.repos import StaleParent
 log = logging.getLogger("local_nemo.api")
 HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
 INSUFFICIENT_STORAGE = 507
-INFERENCE = ("/v1/chat/completions", "/v1/completions")  # the SDK sends them here without an inference_base_url
+# the SDK sends them here without an inference_base_url
+INFERENCE = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE)
 
 

@@ -13,8 +13,10 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from local_nemo.api import embeddings
 from local_nemo.api import nim_answers as answers
 from local_nemo.api.context import Context
+from local_nemo.api.embeddings import EmbeddingBody, EmbeddingList
 from local_nemo.api.entity_routes import ok
 from local_nemo.api.errors import NIM_DOCUMENTED
 from local_nemo.api.model_errors import error_event
@@ -30,7 +32,7 @@ router = APIRouter(tags=["NIM"], responses=NIM_DOCUMENTED)
 
 @router.get(
     "/v1/models",
-    summary="The models served now: base, adapters, safety model",
+    summary="The models served now: base, adapters, safety model, the one that embeds",
     responses=ok(ServedModels),
 )
 def models(services: Context) -> dict[str, Any]:
@@ -94,6 +96,11 @@ async def completions(body: CompletionBody, request: Request, services: Context)
     return await _finished(
         request, generations, lambda done: answers.text(head, done, prompts, body.logprobs, body.n or 1)
     )
+
+
+@router.post("/v1/embeddings", summary="The vectors of texts", responses=ok(EmbeddingList))
+def embed(body: EmbeddingBody, services: Context) -> Response:
+    return JSONResponse(embeddings.answer(body, services.engine.embed(body.to_request())))
 
 
 def _begun(ask: Callable[[Any], Generation], asked: list[Any]) -> list[Generation]:

@@ -13,7 +13,7 @@ CALL = {
 
 
 class ServedModelCard(BaseModel):
-    """A model that is served: a base, an adapter (`root` is its base), or the safety model."""
+    """A model that is served: a base, an adapter (`root` is its base), the safety model, or one that embeds."""
 
     id: str = Field(examples=[BASE])
     object: Literal["model"]

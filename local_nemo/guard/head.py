@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from local_nemo.guard.encoder import LAYERS, MARK, WIDTH
+from local_nemo.lm.encoder import LAYERS, MARK, WIDTH
 
 HEAD = Path(__file__).with_name("head.json")
 

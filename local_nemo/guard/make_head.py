@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from local_nemo.guard.encoder import MARK, Encoder
 from local_nemo.guard.head import HEAD
+from local_nemo.lm.encoder import MARK, Encoder
 from local_nemo.settings import default_cache
 
 FALSE_ALARMS = 0.03  # share of safe prompts of the threshold part that may be blocked

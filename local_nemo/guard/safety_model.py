@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from local_nemo.guard.encoder import WIDTH, Encoder, EncoderMissing
 from local_nemo.guard.head import HEAD, Head, HeadMissing
+from local_nemo.lm.encoder import WIDTH, Encoder, EncoderMissing
 from local_nemo.lm.served import ServedModel
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ MAX_CONTEXT = 65_536  # tokens; windows are judged one by one, so length costs t
 class SafetyModel:
     """Loads in the background; `respond` waits for it."""
 
-    def __init__(self, cache: Path, head: Path = HEAD) -> None:
-        self._encoder, self._head_file = Encoder(cache), head
+    def __init__(self, encoder: Encoder, head: Path = HEAD) -> None:
+        self._encoder, self._head_file = encoder, head
         self._names: dict[str, np.ndarray] = {}  # category name -> embedding
 
     def start(self, engine: "Engine") -> None:

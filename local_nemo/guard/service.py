@@ -26,6 +26,7 @@ from local_nemo.guard.local_model import ask_engine
 from local_nemo.guard.results import CheckResult, RailResult, worst
 from local_nemo.guard.safety_model import SafetyModel
 from local_nemo.guard.texts import Uncheckable, last_assistant_text, last_user_text, pieces
+from local_nemo.lm.encoder import Encoder
 from local_nemo.settings import Settings
 from local_nemo.store.entities import AlreadyExists, Entities
 
@@ -45,9 +46,9 @@ T = TypeVar("T")
 class Guard:
     """Rails over conversations. `start` mounts the safety model and stores the factory configurations."""
 
-    def __init__(self, settings: Settings, entities: Entities, engine: "Engine") -> None:
+    def __init__(self, settings: Settings, entities: Entities, engine: "Engine", encoder: Encoder) -> None:
         self._settings, self._entities, self._engine = settings, entities, engine
-        self._safety = SafetyModel(settings.cache)
+        self._safety = SafetyModel(encoder)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guard", daemon=True)
         self._workers = ThreadPoolExecutor(WORKERS, "guard-model")

@@ -153,18 +153,20 @@ def _config(given: str | Entity, entities: Entities) -> Entity:
 def _option(asked: Entity, config: Entity) -> Entity:
     """The training option of the configuration that the hyperparameters choose."""
     wanted = {key: asked[key] for key in SUPPORTED}
+    option = next((one for one in config["training_options"] if {key: one[key] for key in SUPPORTED} == wanted), None)
+    if option is None:
+        offered = ", ".join(map(_pair, config["training_options"])) or "no training"
+        raise Refused(f"the configuration's training_options offer {offered}, and not {_pair(wanted)}")
     if wanted != SUPPORTED:
         raise Refused(
-            f"training_type '{wanted['training_type']}' with finetuning_type '{wanted['finetuning_type']}' "
-            "is not supported by local_nemo; supported is training_type 'sft' with finetuning_type 'lora'"
+            f"the configuration's training_options offer {_pair(wanted)}, but local_nemo trains {_pair(SUPPORTED)} only"
         )
-    for option in config["training_options"]:
-        if {key: option[key] for key in SUPPORTED} == wanted:
-            return option
-    offered = ", ".join(
-        f"{option['training_type']}/{option['finetuning_type']}" for option in config["training_options"]
-    )
-    raise Refused(f"the configuration offers {offered or 'no training'}, and not sft/lora")
+    return option
+
+
+def _pair(option: Entity) -> str:
+    """What a training option is called in messages."""
+    return f"training_type '{option['training_type']}' with finetuning_type '{option['finetuning_type']}'"
 
 
 def _dataset(given: str | Entity, namespace: str, entities: Entities, files: Files) -> tuple[str, dict]:

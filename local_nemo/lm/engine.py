@@ -1,8 +1,8 @@
 """The one object through which everything else uses language models.
 
 It loads the base model in the background, serves it, any number of LoRA adapters on it, further base models, and
-functions that other parts mount as models (the safety model). Requests that come early wait for the loading.
-It knows no HTTP; what can go wrong is in `errors.py`.
+functions that other parts mount as models (the safety model), and a model that embeds. Requests that come early wait
+for the loading. It knows no HTTP; what can go wrong is in `errors.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from . import chat
 from .base import refuse_foreign_hub
 from .chat import ChatRequest, CompletionRequest
-from .errors import EngineStopped, LanguageModelError, ModelNotServed
+from .embedder import Embedder, EmbeddingRequest, Embeddings
+from .errors import EngineStopped, InvalidRequest, LanguageModelError, ModelNotServed
 from .generation import Completion, Generation
 from .local_model import LocalModel
 from .prepare import prepare, prepared
@@ -56,6 +57,7 @@ class Engine:
         self._early: dict[str, Path] = {}  # adapters that were added while the base was loading
         self._others: dict[str, LocalModel] = {}
         self._mounted: dict[str, _Mounted] = {}
+        self._embedders: dict[str, Embedder] = {}
         self._stopped = False
 
     @property
@@ -97,7 +99,11 @@ class Engine:
         return True
 
     def models(self) -> list[ServedModel]:
-        """What is served now: base models, adapters, mounted models."""
+        """What is served now: base models, adapters, mounted models, those that embed."""
+        return self._answering() + [one.card for one in self._embedders.values()]
+
+    def _answering(self) -> list[ServedModel]:
+        """The models that can be asked for an answer."""
         cards: list[ServedModel] = []
         with self._lock:
             mounted = [one.card for one in self._mounted.values()]
@@ -127,6 +133,10 @@ class Engine:
         """Serve a function as a model: `respond(messages, request)` returns the answer's text."""
         with self._lock:
             self._mounted[card.id] = _Mounted(card, respond)
+
+    def mount_embedder(self, embedder: Embedder) -> None:
+        """List a model that embeds texts, and serve it (before `start`)."""
+        self._embedders[embedder.card.id] = embedder
 
     def load_base(self, name: str, reference: str) -> None:
         """Load a further base model (folder or hub id) and serve it as `name`.
@@ -158,6 +168,18 @@ class Engine:
     def complete(self, request: CompletionRequest) -> Generation:
         """Begin to continue a text. Raises what `errors.py` lists, before anything is generated."""
         return self._model(request.model).complete(request)
+
+    def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """The vectors of texts; returns when they are computed. Raises what `errors.py` lists."""
+        embedder = self._embedders.get(request.model)
+        if embedder:
+            return embedder.embed(request)
+        if request.model not in {self.base_name, *(card.id for card in self._answering())}:
+            raise ModelNotServed(request.model, [card.id for card in self.models()])
+        embedding = ", ".join(self._embedders) or "none"
+        raise InvalidRequest(
+            f"The model `{request.model}` answers and doesn't embed. Models that embed: {embedding}.", "model"
+        )
 
     def load_figures(self) -> dict[str, float]:
         """Counters and queue lengths of all local models, for the metrics page."""
@@ -196,6 +218,9 @@ class Engine:
 
     def _model(self, name: str) -> LocalModel:
         """The local model that serves `name`, waiting for the base model if that is what it needs."""
+        if name in self._embedders:
+            answering = ", ".join(card.id for card in self._answering()) or "none yet"
+            raise InvalidRequest(f"The model `{name}` only embeds. Models that answer: {answering}.", "model")
         with self._lock:
             known = name == self.base_name or name in self._early
             other = next((model for model in self._others.values() if model.serves(name)), None)

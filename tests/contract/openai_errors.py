@@ -58,8 +58,8 @@ REFUSALS = {
         lambda client: client.models.retrieve("nobody"), openai.NotFoundError, 404, "NotFoundError", UNKNOWN, "model"
     ),
     "a path that is not there": Refusal(
-        lambda client: client.embeddings.create(model="served", input="text"),
-        openai.NotFoundError, 404, "NotFoundError", ("POST /nim/v1/embeddings", "/docs"),
+        lambda client: client.moderations.create(input="text"),
+        openai.NotFoundError, 404, "NotFoundError", ("POST /nim/v1/moderations", "/docs"),
     ),
     "a method that is not there": Refusal(
         lambda client: client.models.delete("served"),

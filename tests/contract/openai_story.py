@@ -12,6 +12,7 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 BASE = "huggingfacetb/smollm2-135m-instruct"
+EMBEDDING = "sentence-transformers/all-minilm-l6-v2"
 CAPITAL = [{"role": "user", "content": "What is the capital of France?"}]
 SCHEMA = {"type": "object", "properties": {"country": {"type": "string"}}, "required": ["country"]}
 TOOL = {"type": "function", "function": {"name": "get_capital", "parameters": SCHEMA}}
@@ -187,6 +188,21 @@ def several_prompts_are_each_counted(client: openai.OpenAI) -> None:
     assert both.usage.prompt_tokens == sum(one.usage.prompt_tokens for one in alone)
 
 
+def texts_are_embedded(client: openai.OpenAI) -> None:
+    asked = {"model": EMBEDDING, "input": ["How do I get there?", "What is the way?", "The soup is cold."]}
+    answer = as_declared(client.embeddings.with_raw_response.create(**asked, encoding_format="float", dimensions=384))
+    way, too, soup = [one.embedding for one in answer.data]
+    assert dot(way, too) > dot(way, soup) and abs(dot(way, way) - 1) < 1e-5
+    assert [one.index for one in answer.data] == [0, 1, 2] and answer.model == EMBEDDING
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens > 9
+    decoded = client.embeddings.create(**asked)  # the client asks for base64 unless told otherwise
+    assert [one.embedding for one in decoded.data] == [way, too, soup]
+
+
+def dot(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
 CHECKS: dict[str, Callable[[openai.OpenAI], None]] = {
     check.__name__: check
     for check in (
@@ -205,6 +221,7 @@ CHECKS: dict[str, Callable[[openai.OpenAI], None]] = {
         several_choices_are_answered,
         completions_answer_and_stream,
         several_prompts_are_each_counted,
+        texts_are_embedded,
     )
 } | {
     "an_unknown_model_is_not_found_and_what_is_served_is_listed": refuses(

@@ -16,6 +16,7 @@ PROVING = [
     ),
     pytest.param("a_chat_answers_with_usage", marks=pytest.mark.endpoint("POST /nim/v1/chat/completions")),
     pytest.param("completions_answer_and_stream", marks=pytest.mark.endpoint("POST /nim/v1/completions")),
+    pytest.param("texts_are_embedded", marks=pytest.mark.endpoint("POST /nim/v1/embeddings")),
 ]
 OTHERS = [name for name in CHECKS if name not in [param.values[0] for param in PROVING]]
 

