@@ -47,7 +47,7 @@ record: .venv/.prepared ## the same, saved as the notebooks' outputs and results
 
 lab: .venv/.prepared ## local_nemo and JupyterLab, opened on notebook 1
 	$(PY) -m helpers.platform
-	.venv/bin/jupyter lab --ip=127.0.0.1 1_data_preparation.ipynb
+	.venv/bin/jupyter lab --ip=127.0.0.1 --KernelManager.transport_encryption=auto 1_data_preparation.ipynb
 
 serve: .venv/.prepared ## local_nemo alone, in the foreground (PORT=8900 STATE=.local_nemo)
 	$(PY) -m local_nemo serve --port $(PORT) --state $(STATE)

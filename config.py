@@ -37,7 +37,7 @@ PROFILE = _setting("PROFILE", "laptop")
 _LOCAL = {"BASE_MODEL": "huggingfacetb/smollm2-135m-instruct", "BASE_MODEL_VERSION": "v1.0.0+cpu", "DATASET": "bfcl"}
 PROFILES = {
     "laptop": _LOCAL | {
-        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 120, "BATCH_SIZE": 4, "LEARNING_RATE": 2e-3,
+        "NUM_EXAMPLES": 1010, "EPOCHS": 1, "MAX_STEPS": 116, "BATCH_SIZE": 4, "LEARNING_RATE": 2e-3,
         "ADAPTER_DIM": 16, "ADAPTER_DROPOUT": 0.0, "EVAL_LIMIT": 0,
     },
     "ci": _LOCAL | {
@@ -62,6 +62,8 @@ _profile = PROFILES[PROFILE]
 BASE_MODEL = _setting("BASE_MODEL", _profile["BASE_MODEL"])  # the model to customize, as NIM serves it
 BASE_MODEL_VERSION = _setting("BASE_MODEL_VERSION", _profile["BASE_MODEL_VERSION"])  # its training configuration
 DATASET = _setting("DATASET", _profile["DATASET"])  # "bfcl", a hub id, or the path of a JSONL file
+# Rows for training alone, where the data has too few of something: a JSONL path, or "" for none.
+ADDED_ROWS = _setting("ADDED_ROWS", "examples/days.jsonl" if DATASET == "bfcl" else "")
 NUM_EXAMPLES = _setting("NUM_EXAMPLES", _profile["NUM_EXAMPLES"])  # rows to take, at most: a seeded sample
 EPOCHS = _setting("EPOCHS", _profile["EPOCHS"])  # passes over the training rows
 MAX_STEPS = _setting("MAX_STEPS", _profile["MAX_STEPS"])  # optimizer steps after which training ends early; -1: none

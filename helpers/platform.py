@@ -148,7 +148,7 @@ def _start(
             line.show(f"starting local_nemo (pid {process.pid}), {clock() - began:.0f} s ...")
             sleep(0.5)
         line.show(
-            f"local_nemo runs at {server['url']} (pid {server['pid']}). It stays up when this notebook closes.\n"
+            f"local_nemo runs at {server['url']} (pid {server['pid']}), until `make stop` or the end of `make run`.\n"
             f"  log:  {_short(state / 'server.log')}\n  stop: make stop"
         )
     return server

@@ -7,6 +7,7 @@
 Every row ends as kept, repaired or dropped, and the report says how or why. Nothing here talks to NeMo Microservices.
 """
 
+from helpers.data.added import with_added
 from helpers.data.convert import ConvertedRow, convert
 from helpers.data.errors import DatasetError, EmptyDataset, GatedDataset, UnknownDataset, UnreadableData
 from helpers.data.files import write
@@ -40,5 +41,6 @@ __all__ = [
     "sample",
     "shortest_row",
     "split",
+    "with_added",
     "write",
 ]

@@ -57,6 +57,12 @@ class Report:
                 "detail": _short(dropped.detail),
             }
 
+    def take_back(self, row: ConvertedRow, dropped: Dropped) -> None:
+        """A row that was kept, or repaired, is dropped after all."""
+        self.outcomes["repaired" if row.repairs else "kept"] -= 1
+        self.repairs -= Counter(row.repairs)
+        self.drop({"id": row.id, "query": row.query}, dropped)
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON, most frequent reasons first."""
 

@@ -84,7 +84,8 @@ def _train(folder: Path, events: Events, stopping: threading.Event) -> int:
     events.write(
         "started", rows=len(rows), validation_rows=len(validation), steps_per_epoch=per_epoch, total_steps=total
     )
-    if len(validation) < given_validation:
+    resuming = (folder / "checkpoint").exists()
+    if len(validation) < given_validation and not resuming:  # said before the interruption
         events.write("note", message=f"validates on {len(validation)} of {given_validation} rows, a seeded sample")
     try:
         result = train(

@@ -26,8 +26,9 @@ from local_nemo.settings import Settings
 from tests import stories
 from tests.conftest import RunningServer
 
-ROWS, TEST_ROWS = 96, 20
-SHORT = 700  # characters of a row's tools, so that a training takes a minute
+ROWS, TEST_ROWS = 64, 18
+SHORT = 500  # characters of a row's tools, so that a training takes half a minute
+FAST = {"batch_size": 4, "learning_rate": 2e-3}
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +61,27 @@ def with_shuffled_answers(training: list[dict]) -> list[dict]:
 @pytest.fixture(scope="module")
 def honest(server: RunningServer, rows: dict) -> dict:
     stories.upload(server, "real/honest", files(rows, rows["training"]))
-    return stories.train(server, "real/honest", "real/honest-model", batch_size=4)
+    return stories.train(server, "real/honest", "real/honest-model", **FAST)
+
+
+@pytest.fixture(scope="module")
+def honest_scores(server: RunningServer, honest: dict) -> tuple[dict, str]:
+    """The honest model's scores by name, and the id of the evaluation job."""
+    return stories.evaluate(server, "real/honest", "testing/testing.jsonl", honest["output_model"])
+
+
+@pytest.fixture(scope="module")
+def tiny(server: RunningServer, rows: dict) -> str:
+    """A dataset for trainings of which only the weights matter."""
+    few = {name: split[:8] if name == "training" else split[:2] for name, split in rows.items()}
+    stories.upload(server, "real/tiny", files(few, few["training"]))
+    return "real/tiny"
 
 
 @pytest.fixture(scope="module")
 def shuffled(server: RunningServer, rows: dict) -> dict:
     stories.upload(server, "real/shuffled", files(rows, with_shuffled_answers(rows["training"])))
-    return stories.train(server, "real/shuffled", "real/shuffled-model", batch_size=4)
+    return stories.train(server, "real/shuffled", "real/shuffled-model", **FAST)
 
 
 def adapter(server: RunningServer, job: dict) -> Path:
@@ -81,10 +96,10 @@ def weights(server: RunningServer, job: dict) -> bytes:
 
 @pytest.mark.slow
 def test_shuffled_answers_give_a_clearly_worse_validation_loss_and_score(
-    server: RunningServer, honest: dict, shuffled: dict
+    server: RunningServer, honest: dict, shuffled: dict, honest_scores: tuple[dict, str]
 ) -> None:
     assert honest["status_details"]["val_loss"] < 0.8 * shuffled["status_details"]["val_loss"]
-    good, _ = stories.evaluate(server, "real/honest", "testing/testing.jsonl", honest["output_model"])
+    good, _ = honest_scores
     bad, _ = stories.evaluate(server, "real/honest", "testing/testing.jsonl", shuffled["output_model"])
     score = "function_name_and_args_accuracy"
     assert good["function_name_accuracy"]["value"] >= 0.5
@@ -93,11 +108,10 @@ def test_shuffled_answers_give_a_clearly_worse_validation_loss_and_score(
 
 @pytest.mark.slow
 def test_another_dataset_or_seed_gives_other_weights_and_the_same_ones_the_same(
-    server: RunningServer, honest: dict, shuffled: dict
+    server: RunningServer, honest: dict, shuffled: dict, tiny: str
 ) -> None:
-    short = {"max_steps": 2, "val_check_interval": 1}
-    first, again = (stories.train(server, "real/honest", f"real/seed-{run}", **short) for run in "ab")
-    other = stories.train(server, "real/honest", "real/seed-c", **short, seed=8)
+    first, again = (stories.train(server, tiny, f"real/seed-{run}", **FAST) for run in "ab")
+    other = stories.train(server, tiny, "real/seed-c", **FAST, seed=8)
     assert weights(server, first) == weights(server, again)
     assert weights(server, first) != weights(server, other)
     assert weights(server, honest) != weights(server, shuffled)
@@ -105,9 +119,9 @@ def test_another_dataset_or_seed_gives_other_weights_and_the_same_ones_the_same(
 
 @pytest.mark.slow
 def test_the_evaluators_score_equals_a_recount_of_the_rows_it_lets_you_download(
-    server: RunningServer, honest: dict
+    server: RunningServer, honest_scores: tuple[dict, str]
 ) -> None:
-    scores, job_id = stories.evaluate(server, "real/honest", "testing/testing.jsonl", honest["output_model"])
+    scores, job_id = honest_scores
     archive = requests.get(server.url + f"/v1/evaluation/jobs/{job_id}/download-results", timeout=60).content
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
         records = [json.loads(line) for line in files.read("results/records.jsonl").splitlines()]
@@ -162,8 +176,10 @@ def is_valid(calls: list[tuple[str, dict]], tools: list[dict]) -> bool:
 
 
 @pytest.mark.slow
-def test_with_its_entity_deleted_a_model_is_gone_and_the_answer_lists_what_is_served(server: RunningServer) -> None:
-    job = stories.train(server, "real/honest", "real/short-lived", max_steps=2, val_check_interval=1)
+def test_with_its_entity_deleted_a_model_is_gone_and_the_answer_lists_what_is_served(
+    server: RunningServer, tiny: str
+) -> None:
+    job = stories.train(server, tiny, "real/short-lived", **FAST)
     model, ask = job["output_model"], {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
     chat = server.nim_url + "/v1/chat/completions"
     assert requests.post(chat, json=ask | {"model": model}, timeout=60).status_code == 200
