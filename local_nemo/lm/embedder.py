@@ -2,7 +2,7 @@
 
 Similar texts have vectors with a high dot product. A text has at most 256 tokens, as the model's own package sets it,
 with the two that mark its begin and end; longer ones are refused or cut, as the request says. One request at a time
-is computed, so that the safety model, which shares the encoder, never waits for more than one batch.
+is computed, batch by batch, so that the safety model, which shares the encoder, competes with one and not with many.
 """
 
 from __future__ import annotations
