@@ -33,7 +33,7 @@ log = logging.getLogger("local_nemo.api")
 HUB_CODES = {"repository": "RepoNotFound", "revision": "RevisionNotFound", "file": "EntryNotFound"}
 INSUFFICIENT_STORAGE = 507
 # the SDK sends them here without an inference_base_url
-INFERENCE = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+INFERENCE = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/classify")
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE)
 
 

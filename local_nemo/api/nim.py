@@ -13,8 +13,9 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from local_nemo.api import embeddings
+from local_nemo.api import classification, embeddings
 from local_nemo.api import nim_answers as answers
+from local_nemo.api.classification import ClassifyBody, ClassList
 from local_nemo.api.context import Context
 from local_nemo.api.embeddings import EmbeddingBody, EmbeddingList
 from local_nemo.api.entity_routes import ok
@@ -101,6 +102,13 @@ async def completions(body: CompletionBody, request: Request, services: Context)
 @router.post("/v1/embeddings", summary="The vectors of texts", responses=ok(EmbeddingList))
 def embed(body: EmbeddingBody, services: Context) -> Response:
     return JSONResponse(embeddings.answer(body, services.engine.embed(body.to_request())))
+
+
+@router.post(
+    "/v1/classify", summary="The classes of texts: the safety model's safe and unsafe", responses=ok(ClassList)
+)
+def classify(body: ClassifyBody, services: Context) -> Response:
+    return JSONResponse(classification.answer(body.model, services.engine.classify(body.model, body.texts())))
 
 
 def _begun(ask: Callable[[Any], Generation], asked: list[Any]) -> list[Generation]:

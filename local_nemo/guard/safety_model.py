@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from local_nemo.guard.head import HEAD, Head, HeadMissing
+from local_nemo.lm.classification import Classification
 from local_nemo.lm.encoder import WIDTH, Encoder, EncoderMissing
+from local_nemo.lm.errors import EngineStopped
 from local_nemo.lm.served import ServedModel
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class SafetyModel:
     def start(self, engine: "Engine") -> None:
         """Have the engine list and serve it, and begin to load; what goes wrong is said by each answer."""
         card = ServedModel(id=MODEL_ID, root=ROOT, parent=None, created=int(time.time()), max_model_len=MAX_CONTEXT)
-        engine.mount(card, self.respond)
+        engine.mount(card, self.respond, self.classify)
         threading.Thread(target=self._load_quietly, name="guard-encoder", daemon=True).start()
 
     def respond(self, messages: Sequence[Mapping[str, Any]], request: Mapping[str, Any]) -> str:
@@ -59,6 +61,15 @@ class SafetyModel:
             return json.dumps(self._judge(users[-1]["content"], messages))
         except (HeadMissing, EncoderMissing) as error:
             return f"No verdict: {error}"
+
+    def classify(self, text: str) -> Classification:
+        """Safe or unsafe, by the head's threshold. Raises `EngineStopped` where `respond` says that it can't judge."""
+        try:
+            unsafe, threshold = self.score(text), Head.load(self._head_file).threshold
+        except (HeadMissing, EncoderMissing) as error:
+            raise EngineStopped(f"The model {MODEL_ID} can't be run: {error}") from error
+        label = "unsafe" if unsafe >= threshold else "safe"
+        return Classification(label, {"safe": 1 - unsafe, "unsafe": unsafe})
 
     def score(self, text: str) -> float:
         """The probability that a text is unsafe: the highest of its windows. Raises `HeadMissing`, `EncoderMissing`."""

@@ -1,8 +1,8 @@
 """The one object through which everything else uses language models.
 
-It loads the base model in the background, serves it, any number of LoRA adapters on it, further base models, and
-functions that other parts mount as models (the safety model), and a model that embeds. Requests that come early wait
-for the loading. It knows no HTTP; what can go wrong is in `errors.py`.
+It loads the base model in the background, serves it, any number of LoRA adapters on it, further base models,
+functions that other parts mount as models (the safety model, which classifies too), and a model that embeds. Requests
+that come early wait for the loading. It knows no HTTP; what can go wrong is in `errors.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import chat
 from .base import refuse_foreign_hub
 from .chat import ChatRequest, CompletionRequest
+from .classification import Classification, Classify
 from .embedder import Embedder, EmbeddingRequest, Embeddings
 from .errors import EngineStopped, InvalidRequest, LanguageModelError, ModelNotServed
 from .generation import Completion, Generation
@@ -45,6 +46,7 @@ def prepare_base(settings: Settings) -> Path:
 class _Mounted:
     card: ServedModel
     respond: Respond
+    classify: Classify | None
 
 
 class Engine:
@@ -129,10 +131,10 @@ class Engine:
         if self.ready:
             self._loaded.result().remove_adapter(name)
 
-    def mount(self, card: ServedModel, respond: Respond) -> None:
-        """Serve a function as a model: `respond(messages, request)` returns the answer's text."""
+    def mount(self, card: ServedModel, respond: Respond, classify: Classify | None = None) -> None:
+        """Serve functions as a model: `respond(messages, request)` returns the answer's text, `classify` a class."""
         with self._lock:
-            self._mounted[card.id] = _Mounted(card, respond)
+            self._mounted[card.id] = _Mounted(card, respond, classify)
 
     def mount_embedder(self, embedder: Embedder) -> None:
         """List a model that embeds texts, and serve it (before `start`)."""
@@ -180,6 +182,18 @@ class Engine:
         raise InvalidRequest(
             f"The model `{request.model}` answers and doesn't embed. Models that embed: {embedding}.", "model"
         )
+
+    def classify(self, model: str, texts: Sequence[str]) -> list[Classification]:
+        """The class of each text; returns when all are known. Raises what `errors.py` lists."""
+        with self._lock:
+            classifying = {name: one.classify for name, one in self._mounted.items() if one.classify}
+        if model in classifying:
+            return [classifying[model](text) for text in texts]
+        served = [card.id for card in self.models()]
+        if model not in {self.base_name, *served}:
+            raise ModelNotServed(model, served)
+        names = ", ".join(classifying) or "none"
+        raise InvalidRequest(f"The model `{model}` doesn't classify. Models that do: {names}.", "model")
 
     def load_figures(self) -> dict[str, float]:
         """Counters and queue lengths of all local models, for the metrics page."""

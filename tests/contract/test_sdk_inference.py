@@ -11,6 +11,7 @@ from tests.conftest import RunningServer
 from tests.contract.openai_story import BASE, CAPITAL, EMBEDDING, TOOL
 from tests.contract.sdk_judge import judged
 
+SAFETY = "nvidia/llama-3.1-nemoguard-8b-content-safety"
 FORCED = {"extra_body": {"tools": [TOOL], "tool_choice": "required"}}  # the SDK types tools as text
 
 
@@ -75,9 +76,14 @@ def test_what_is_wrong_raises_the_sdk_s_own_errors(sdk: NeMoMicroservices) -> No
         sdk.chat.completions.create(**asked(messages="not a list"))
 
 
-@pytest.mark.refused(
-    "POST /nim/v1/classify", status=404, instead="models here answer or embed, none of them classifies"
-)
-def test_what_no_model_here_can_do_is_refused(sdk: NeMoMicroservices) -> None:
-    with pytest.raises(nemo_microservices.NotFoundError, match="/docs lists what it has"):
+@pytest.mark.endpoint("POST /nim/v1/classify")
+def test_texts_are_classified_by_the_model_that_can(sdk: NeMoMicroservices) -> None:
+    answer = sdk.classify.create(model=SAFETY, input="How do I bake bread?")
+    assert (answer["object"], answer["model"]) == ("list", SAFETY)
+    [one] = answer["data"]
+    assert (one["index"], one["label"], one["num_classes"]) == (0, "safe", 2)
+    assert sum(one["probs"]) == pytest.approx(1) and one["probs"][0] > one["probs"][1]
+    with pytest.raises(nemo_microservices.BadRequestError, match=f"{BASE}` doesn't classify. Models that do: {SAFETY}"):
         sdk.classify.create(model=BASE, input="text")
+    with pytest.raises(nemo_microservices.NotFoundError, match=f"does not exist. Served now: .*{BASE}"):
+        sdk.classify.create(model="nobody/knows", input="text")

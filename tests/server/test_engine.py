@@ -201,7 +201,8 @@ def random_schema(generator: random.Random, depth: int = 0) -> dict:
     kind = generator.choice(kinds + ["object", "array", "map"] * (depth < 3))
     match kind:
         case "object":
-            names = [f'p{i} é"' if generator.random() < 0.1 else f"p{i}" for i in range(generator.randint(0, 9 - 3 * depth))]
+            count = generator.randint(0, 9 - 3 * depth)
+            names = [f'p{i} é"' if generator.random() < 0.1 else f"p{i}" for i in range(count)]
             properties = {name: random_schema(generator, depth + 1) for name in names}
             return {
                 "type": "object",
