@@ -10,21 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import chat
 from .base import refuse_foreign_hub
 from .chat import ChatRequest, CompletionRequest
 from .classification import Classification, Classify
 from .embedder import Embedder, EmbeddingRequest, Embeddings
 from .errors import EngineStopped, InvalidRequest, LanguageModelError, ModelNotServed
-from .generation import Completion, Generation
+from .generation import Generation
 from .local_model import LocalModel
+from .mounted import MountedModel, Respond
 from .prepare import prepare, prepared
 from .served import ServedModel
 
@@ -34,19 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["ChatRequest", "CompletionRequest", "Engine", "ServedModel", "prepare_base"]
 log = logging.getLogger("local_nemo.engine")
 LOAD_SECONDS = 600  # how long a request waits for the base model
-Respond = Callable[[list[dict], Mapping[str, Any]], str]
 
 
 def prepare_base(settings: Settings) -> Path:
     """Build the derived files of the settings' base model; returns the folder of the exported graph."""
     return prepare(settings.base_model, settings.base_name, settings.cache).ir
-
-
-@dataclass(frozen=True)
-class _Mounted:
-    card: ServedModel
-    respond: Respond
-    classify: Classify | None
 
 
 class Engine:
@@ -58,7 +49,7 @@ class Engine:
         self._loaded: Future[LocalModel] = Future()  # the base model of the settings
         self._early: dict[str, Path] = {}  # adapters that were added while the base was loading
         self._others: dict[str, LocalModel] = {}
-        self._mounted: dict[str, _Mounted] = {}
+        self._mounted: dict[str, MountedModel] = {}
         self._embedders: dict[str, Embedder] = {}
         self._stopped = False
 
@@ -134,7 +125,7 @@ class Engine:
     def mount(self, card: ServedModel, respond: Respond, classify: Classify | None = None) -> None:
         """Serve functions as a model: `respond(messages, request)` returns the answer's text, `classify` a class."""
         with self._lock:
-            self._mounted[card.id] = _Mounted(card, respond, classify)
+            self._mounted[card.id] = MountedModel(card, respond, classify)
 
     def mount_embedder(self, embedder: Embedder) -> None:
         """List a model that embeds texts, and serve it (before `start`)."""
@@ -164,7 +155,7 @@ class Engine:
         """Begin to answer a conversation. Raises what `errors.py` lists, before anything is generated."""
         mounted = self._mounted.get(request.model)
         if mounted:
-            return self._ask(mounted, request)
+            return mounted.chat(request)
         return self._model(request.model).chat(request)
 
     def complete(self, request: CompletionRequest) -> Generation:
@@ -246,24 +237,3 @@ class Engine:
             except FutureTimeout:
                 raise EngineStopped(f"The base model was not loaded within {LOAD_SECONDS} s.") from None
         raise ModelNotServed(name, [card.id for card in self.models()])
-
-    def _ask(self, mounted: _Mounted, request: ChatRequest) -> Generation:
-        """Run a mounted function in a thread of its own; its text is one piece."""
-        chat.check_tools(request)
-        words = sum(len(str(message.get("content") or "").split()) for message in request.messages)
-
-        def finish(text: str, reason: str) -> Completion:
-            return Completion(text, (), reason, words, len(text.split()))
-
-        generation = Generation(finish, cancel=lambda: None)
-
-        def work() -> None:
-            try:
-                generation.add(mounted.respond(request.messages, {"model": request.model}))
-                generation.end("stop")
-            except Exception as error:  # whatever a mounted model raises is its caller's to see
-                log.exception("the mounted model %s failed", request.model)
-                generation.fail(EngineStopped(f"The model {request.model} failed: {error}"))
-
-        threading.Thread(target=work, name="lm-mounted", daemon=True).start()
-        return generation

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .ebnf import Grammar, Open, rest_after
+from .ebnf import Grammar
+from .ebnf_rest import Open, rest_after
 from .errors import GrammarRefused, InvalidRequest
 from .patterns import regex_to_regular
 from .regular import Either, Named, Sequence, Word

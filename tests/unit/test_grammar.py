@@ -7,7 +7,8 @@ import time
 import pytest
 
 from local_nemo.lm.chat import ChatRequest
-from local_nemo.lm.ebnf import Grammar, rest_after
+from local_nemo.lm.ebnf import Grammar
+from local_nemo.lm.ebnf_rest import rest_after
 from local_nemo.lm.errors import GrammarRefused, InvalidRequest
 from local_nemo.lm.grammar import guide_for
 from local_nemo.lm.regular_rules import literal
