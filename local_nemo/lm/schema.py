@@ -13,11 +13,12 @@ from typing import Any
 
 from .errors import GrammarRefused
 from .number_ranges import NUMBER
-from .patterns import regex_to_regular
 from .regular import open_places
 from .schema_apart import apart
 from .schema_merge import merged
 from .schema_numbers import Impossible, read_count, read_number
+from .schema_references import References
+from .schema_values import read_list, read_text, read_words
 from .shapes import Array, Either, Map, Number, Object, Property, Shape, Text, Words
 
 MAX_BYTES = 200_000
@@ -28,9 +29,7 @@ NODE_SECONDS = 2e-4
 ENUM_SECONDS = 2e-4
 OPTIONAL_SECONDS = 2.4e-6  # for each pair of optional properties of one object
 OPEN_SECONDS = 0.03  # for each place in a pattern where nearly any character may follow
-MAX_ENUM = 2000
 LONGEST_ARRAY = 64
-SHORTEST_TEXT = 20  # longer `minLength` would make the grammar slow
 RECURSIONS = (4, 2, 1, 0)  # how often a reference may appear inside itself; the most that fits
 FREE_DEPTH = 3  # of values that the schema leaves open
 TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
@@ -73,7 +72,7 @@ def read_schema(schema: Any, where: str = "schema") -> tuple[Shape, float]:
 
 class _Reader:
     def __init__(self, root: Any, recursions: int) -> None:
-        self._root, self._recursions = root, recursions
+        self._references, self._recursions = References(root), recursions
         self._open: list[str] = []  # references that are being followed
         self._nodes = 0
         self.seconds = 0.0
@@ -94,7 +93,7 @@ class _Reader:
         if "$ref" in schema:
             return self._reference(schema, where, depth)
         if "allOf" in schema:
-            parts = [self._resolved(part, where) for part in _list(schema, "allOf", where)]
+            parts = [self._references.resolved(part, where) for part in read_list(schema, "allOf", where)]
             rest = {key: value for key, value in schema.items() if key != "allOf"}
             return self.shape(merged([rest, *parts], where), where, depth + 1)
         for key in ("anyOf", "oneOf"):
@@ -109,7 +108,9 @@ class _Reader:
 
     def _typed(self, schema: dict, where: str, depth: int) -> Shape:
         if "const" in schema or "enum" in schema:
-            return self._words(schema, where)
+            words = read_words(schema, where)
+            self._spend(ENUM_SECONDS * len(schema.get("enum", ())))
+            return words
         kinds = schema.get("type", _implied(schema))
         kinds = kinds if isinstance(kinds, list) else [kinds]
         for kind in kinds:
@@ -126,7 +127,9 @@ class _Reader:
             case "array":
                 return self._array(schema, where, depth)
             case "string":
-                return self._text(schema, where)
+                text = read_text(schema, where)
+                self._spend(OPEN_SECONDS * open_places(text.pattern) if text.pattern else 0)
+                return text
             case "integer" | "number":
                 return read_number(kind, schema, where)
             case "boolean":
@@ -191,35 +194,8 @@ class _Reader:
             raise Impossible(f"{where}: it needs {least} items but may have {min(most, LONGEST_ARRAY)}")
         return Array(item, least, min(most, max(LONGEST_ARRAY, least)), tuple(shapes[:most]))
 
-    def _text(self, schema: dict, where: str) -> Text:
-        shortest, longest = read_count(schema, "minLength", 0, where), read_count(schema, "maxLength", None, where)
-        if longest is not None and longest < shortest:
-            raise Impossible(f"{where}: minLength is {shortest} and maxLength {longest}")
-        if shortest > SHORTEST_TEXT:
-            raise GrammarRefused(f"{where} has minLength {shortest}; up to {SHORTEST_TEXT} can guide an answer.")
-        pattern = schema.get("pattern")
-        if pattern is None:
-            return Text(shortest, longest)
-        if not isinstance(pattern, str):
-            raise GrammarRefused(f"{where} has the pattern {pattern!r}, which is no text.")
-        if shortest or longest is not None:
-            raise GrammarRefused(f"{where} has a pattern and a length; a grammar can keep one of them.")
-        expression = regex_to_regular(pattern, whole=False)
-        self._spend(OPEN_SECONDS * open_places(expression))
-        return Text(pattern=expression)
-
-    def _words(self, schema: dict, where: str) -> Shape:
-        values = [schema["const"]] if "const" in schema else _list(schema, "enum", where)
-        if len(values) > MAX_ENUM:
-            raise GrammarRefused(f"{where} has {len(values)} enum values; up to {MAX_ENUM} can guide an answer.")
-        self._spend(ENUM_SECONDS * len(values))
-        fitting = [value for value in values if _fits(value, schema)]
-        if not fitting:
-            raise Impossible(f"{where}: no enum value has the type {schema.get('type')!r}")
-        return Words(tuple(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in fitting)))
-
     def _alternatives(self, schema: dict, key: str, where: str, depth: int) -> Shape:
-        options = [self._resolved(option, where) for option in _list(schema, key, where)]
+        options = [self._references.resolved(option, where) for option in read_list(schema, key, where)]
         if key == "oneOf" and not apart(options):
             raise GrammarRefused(f"{where} uses oneOf with alternatives that may overlap; use anyOf.")
         rest = {name: value for name, value in schema.items() if name != key}
@@ -245,33 +221,13 @@ class _Reader:
         pointer = schema["$ref"]
         if self._open.count(pointer) > self._recursions:
             raise Impossible(f"{where}: it contains itself without end")
-        target = self._target(pointer, where)
+        target = self._references.target(pointer, where)
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         self._open.append(pointer)
         try:
             return self.shape(merged([rest, target], where) if _constrains(rest) else target, where, depth + 1)
         finally:
             self._open.pop()
-
-    def _resolved(self, schema: Any, where: str) -> Any:
-        """The schema behind a chain of references, for merging."""
-        for _ in range(MAX_DEPTH):
-            if not (isinstance(schema, dict) and set(schema) == {"$ref"}):
-                return schema
-            schema = self._target(schema["$ref"], where)
-        raise Impossible(f"{where}: its references lead nowhere")
-
-    def _target(self, pointer: Any, where: str) -> Any:
-        if not isinstance(pointer, str) or not pointer.startswith("#"):
-            raise GrammarRefused(f"{where} refers to {pointer!r}; only parts of the same schema (#/...) can be used.")
-        node = self._root
-        for part in pointer[1:].split("/")[1:]:
-            part = part.replace("~1", "/").replace("~0", "~")
-            node = node[int(part)] if isinstance(node, list) and part.isdigit() and int(part) < len(node) else node
-            node = node.get(part, None) if isinstance(node, dict) else node
-            if node is None:
-                raise GrammarRefused(f"{where} refers to {pointer!r}, which is not in the schema.")
-        return node
 
     def _free(self, depth: int) -> Shape:
         """Any value, nested up to `depth`."""
@@ -313,30 +269,8 @@ def _counted(shapes: list[Property], least: int, most: int | None, where: str) -
     return tuple(chosen)
 
 
-def _fits(value: Any, schema: dict) -> bool:
-    """Whether an enum value satisfies the schema's other simple constraints."""
-    kinds = schema.get("type")
-    if "enum" in schema and "const" in schema and value not in schema["enum"]:
-        return False
-    if kinds is None or schema.get("nullable") is True and value is None:
-        return True
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-    kind = "null" if value is None else names.get(type(value), "")
-    if kind == "float" or kind == "number" and float(value).is_integer():
-        kind = "integer"
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    return kind in kinds or kind == "integer" and "number" in kinds or "any" in kinds
-
-
 def _constrains(rest: dict) -> bool:
     return any(key not in ("description", "title", "default", "examples", "$defs", "definitions") for key in rest)
-
-
-def _list(schema: dict, key: str, where: str) -> list:
-    value = schema[key]
-    if not isinstance(value, list) or not value:
-        raise GrammarRefused(f"{where}: {key} is {str(value)[:100]!r}; it is a list with at least one entry.")
-    return value
 
 
 def _strings(value: Any) -> bool:
