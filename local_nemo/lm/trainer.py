@@ -26,6 +26,7 @@ from local_nemo.lm.hyperparameters import Hyperparameters
 from local_nemo.lm.lora import add_lora, first_trained_layer, save_adapter
 from local_nemo.lm.rows import EncodedRow, encode_row
 from local_nemo.lm.schedule import Schedule, make_optimizer, warmup_steps
+from local_nemo.lm.training_reports import EvalReport, StepReport, TrainingResult
 
 CHECKPOINT_SECONDS = 20.0
 CACHE_BYTES = 1 << 30
@@ -40,34 +41,6 @@ class Interrupted(Exception):
     """The training was asked to stop; its checkpoint is written, and the same call goes on from there."""
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """One optimizer step, `step` counted from 0. `loss` is the mean over the batch's answer tokens, before the step."""
-
-    step: int
-    epoch: int
-    loss: float
-    learning_rate: float
-    tokens: int  # of the rows so far, as if each had been computed alone
-    seconds: float  # spent training so far, over restarts
-    tokens_per_s: float
-    peak_rss_mb: float
-
-
-@dataclass(frozen=True)
-class EvalReport:
-    """A validation after `step` (from 0). Accuracy: share of answer tokens the model would choose itself; exact: share
-    of rows where that holds for every token, which is what greedy decoding would get exactly right.
-    """
-
-    step: int
-    epoch: int
-    loss: float
-    accuracy: float
-    exact: float
-    best: bool
-
-
 @dataclass
 class Progress:
     """What must survive a restart besides weights. `step` is the number of finished steps."""
@@ -78,17 +51,6 @@ class Progress:
     best_loss: float | None = None
     best_step: int | None = None
     stale_since: int = 0
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a training ended; the adapter of the best validation is in the output folder."""
-
-    steps: int
-    epochs: int
-    best_epoch: int | None
-    best_loss: float | None
-    stopped_early: bool
 
 
 def train(

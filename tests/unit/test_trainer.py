@@ -13,6 +13,7 @@ from local_nemo.lm.hyperparameters import Hyperparameters
 from local_nemo.lm.lora import LoraSettings
 from local_nemo.lm.rows import BadRow
 from local_nemo.lm.schedule import Schedule, make_optimizer, warmup_steps
+from local_nemo.lm.training_reports import EvalReport, StepReport
 from tests import tiny_model
 
 ROWS = [{"prompt": f"a common beginning, question {n} ", "completion": "yes" if n % 2 else "no"} for n in range(20)]
@@ -23,8 +24,8 @@ ASKED = Hyperparameters(
 
 def run(folder: Path, asked: Hyperparameters = ASKED, rows: list[dict] = ROWS, **options: object):
     """(result, step reports, eval reports, adapter weights)."""
-    steps: list[trainer.StepReport] = []
-    evals: list[trainer.EvalReport] = []
+    steps: list[StepReport] = []
+    evals: list[EvalReport] = []
     result = trainer.train(
         tiny_model.model(), tiny_model.Tokenizer(), rows, ROWS[:6], asked,
         checkpoint_dir=folder / "checkpoint", out_dir=folder / "adapter",
