@@ -34,7 +34,7 @@ class ScriptedEngine:
         self.answers: dict[str, Any] = dict(answers)
         self.asked: list[tuple[str, list[dict]]] = []
 
-    def mount(self, card: Any, respond: Callable[[list[dict], Mapping], str]) -> None:
+    def mount(self, card: Any, respond: Callable[[list[dict], Mapping], str], _classify: Callable[[str], Any]) -> None:
         self.answers.setdefault(card.id, lambda messages: respond(messages, {}))
 
     def models(self) -> list[SimpleNamespace]:
