@@ -25,7 +25,7 @@ class Reader:
         """Give the reader what a checkout would."""
         for name in [*NOTEBOOKS, "config.py"]:
             shutil.copy(ROOT / name, self.folder)
-        for name in ("helpers", "img"):
+        for name in ("helpers", "img", "examples"):
             shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
     def environment(self, *, profile: str) -> dict[str, str]:
