@@ -4,8 +4,6 @@ Only `make torture` runs this: a pass takes minutes. Keys are set to canaries th
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,25 +12,16 @@ import psutil
 import pytest
 import requests
 
-from tests.conftest import ROOT, start_server, stop_server, wait_until_ready
+from tests.conftest import start_server, stop_server, wait_until_ready
 from tests.faults import LONG_USE
+from tests.reader import NOTEBOOKS, Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
-NOTEBOOKS = sorted(path.name for path in ROOT.glob("[1-4]_*.ipynb"))
 SETTLED = 2  # passes after which caches are filled
 GROWTH_BYTES = 150 * 2**20
 GROWTH_FILES = 8  # open ones
 PASS_SECONDS = 3600
 CANARY = "canary-notebook-4f1d"  # HF_TOKEN: the data that needs no token must not use it
-
-
-def reader(folder: Path) -> Path:
-    """A reader's folder: the notebooks and what they import."""
-    for name in [*NOTEBOOKS, "config.py"]:
-        shutil.copy(ROOT / name, folder)
-    for name in ("helpers", "img"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
 
 
 def run_tutorial(folder: Path, environment: dict[str, str]) -> None:
@@ -48,13 +37,11 @@ def run_tutorial(folder: Path, environment: dict[str, str]) -> None:
 def test_the_tutorial_can_be_run_again_and_again_on_one_state(tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
-    reader(folder)
     server = start_server(tmp_path / "server")
     wait_until_ready(server)
-    own = ("RESULTS_DIR", "DATA_DIR", "LOCAL_STATE")
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    environment |= {"NEMO_URL": server.url, "NDS_URL": server.url, "NIM_URL": server.nim_url}
-    environment |= {"PROFILE": "ci", "HF_TOKEN": CANARY}
+    reader = Reader(folder, server)
+    reader.prepare()
+    environment = reader.environment(profile="ci") | {"HF_TOKEN": CANARY}
     process, memory, files, stored = psutil.Process(server.process.pid), [], [], []
     try:
         for _ in range(max(SETTLED + 1, LONG_USE.size)):
