@@ -38,7 +38,7 @@ def test_texts_tokens_and_base64_give_the_same_numbers(server) -> None:
     encoded = embed(server, encoding_format="base64", dimensions=384, input_type="query", user="me")
     assert np.array_equal(np.frombuffer(base64.b64decode(encoded["data"][0]["embedding"]), "<f4"), plain)
     by_tokens, unmarked = vectors(server, HELLO, HELLO[1:-1])
-    assert np.allclose(by_tokens, plain, atol=1e-5) and np.allclose(unmarked, plain, atol=1e-5)
+    assert np.allclose(by_tokens, plain, atol=1e-4) and np.allclose(unmarked, plain, atol=1e-4)
 
 
 def test_a_long_text_is_refused_with_the_numbers_or_cut(server) -> None:
@@ -46,8 +46,8 @@ def test_a_long_text_is_refused_with_the_numbers_or_cut(server) -> None:
     refusal = embed(server, 400, input=["fine", text])["error"]
     assert "Input length 510 of input 1 exceeds the maximum of 256 tokens" in refusal["message"]
     hello, world = "hello " * 254, "world " * 254
-    assert np.allclose(vectors(server, text, truncate="END"), vectors(server, hello), atol=1e-5)
-    assert np.allclose(vectors(server, text, truncate="START"), vectors(server, world), atol=1e-5)
+    assert np.allclose(vectors(server, text, truncate="END"), vectors(server, hello), atol=1e-4)
+    assert np.allclose(vectors(server, text, truncate="START"), vectors(server, world), atol=1e-4)
 
 
 @pytest.mark.parametrize(

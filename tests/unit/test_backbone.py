@@ -51,9 +51,9 @@ def test_rows_in_a_tree_have_the_loss_and_gradient_of_rows_alone(architecture: s
     model = adapted(architecture)
     loss, gradient = loss_and_gradient(model, [TOGETHER], context)
     alone, gradient_alone = loss_and_gradient(model, [Tree((index,), 0, index) for index in range(3)], context)
-    assert loss == pytest.approx(alone, rel=1e-5)
+    assert loss == pytest.approx(alone, rel=1e-4)
     for name, value in gradient.items():
-        torch.testing.assert_close(value, gradient_alone[name], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(value, gradient_alone[name], rtol=1e-3, atol=1e-4)
 
 
 def test_the_gradient_reaches_the_question_and_the_answer_but_not_the_shared_tools() -> None:
@@ -94,13 +94,15 @@ def test_the_fused_layer_computes_what_peft_computes() -> None:
     assert len(layers) == 14
     for layer in layers:
         del layer.forward
-    torch.testing.assert_close(model(input_ids=ids).logits, fused, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model(input_ids=ids).logits, fused, rtol=1e-4, atol=1e-4)
 
 
 def test_dropout_changes_training_and_leaves_evaluation_alone() -> None:
     ids = torch.tensor([ROWS[0].ids])
     with_dropout, without = adapted(dropout=0.5), adapted()
-    torch.testing.assert_close(with_dropout.eval()(input_ids=ids).logits, without.eval()(input_ids=ids).logits)
+    torch.testing.assert_close(
+        with_dropout.eval()(input_ids=ids).logits, without.eval()(input_ids=ids).logits, rtol=1e-4, atol=1e-4
+    )
     with_dropout.train()
     first, second = with_dropout(input_ids=ids).logits, with_dropout(input_ids=ids).logits
     assert not torch.allclose(first, second)
@@ -115,7 +117,7 @@ def test_what_the_cache_gives_back_is_what_was_computed() -> None:
     cache.put(TOGETHER, ROWS, hidden)
     torch.testing.assert_close(cache.get(TOGETHER), hidden)
     other = Tree((2, 0), SHARED, 0)  # in another company in a later epoch
-    torch.testing.assert_close(cache.get(other), split.lower(tree_tensors(other, ROWS)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(cache.get(other), split.lower(tree_tensors(other, ROWS)), rtol=1e-4, atol=1e-4)
 
 
 def test_a_full_cache_keeps_nothing_more() -> None:
@@ -132,4 +134,6 @@ def test_a_model_that_cannot_be_cut_runs_whole() -> None:
     tensors = tree_tensors(TOGETHER, ROWS)
     assert split.cut == 0
     expected = model(input_ids=tensors.ids, position_ids=tensors.positions, attention_mask=tensors.mask).logits
-    torch.testing.assert_close(split.logits(tensors, split.lower(tensors)), expected[0, tensors.predictors])
+    torch.testing.assert_close(
+        split.logits(tensors, split.lower(tensors)), expected[0, tensors.predictors], rtol=1e-4, atol=1e-4
+    )

@@ -49,22 +49,23 @@ def test_a_saved_adapter_opens_with_peft_and_gives_the_same_output(tmp_path: Pat
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
-                parameter.normal_()
+                parameter.normal_(generator=torch.Generator().manual_seed(2))
     lora.save_adapter(model, tmp_path / "adapter", "ns/base")
     assert sorted(path.name for path in (tmp_path / "adapter").iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors",
     ]  # fmt: skip
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (4, 12, "ns/base")
-    opened = PeftModel.from_pretrained(tiny_model.model(), str(tmp_path / "adapter"))
+    # In double precision: what is left of rounding depends on the weights and on the machine.
+    opened = PeftModel.from_pretrained(tiny_model.model(), str(tmp_path / "adapter")).double()
     ids = torch.arange(12)[None]
-    torch.testing.assert_close(opened(input_ids=ids).logits, model.eval()(input_ids=ids).logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(opened(input_ids=ids).logits, model.double().eval()(input_ids=ids).logits)
 
 
 def test_fresh_adapters_change_nothing_and_the_seed_decides_their_start() -> None:
     plain, ids = tiny_model.model(), torch.arange(12)[None]
     expected = plain(input_ids=ids).logits
     first, same, other = (lora.add_lora(tiny_model.model(), lora.LoraSettings(), seed) for seed in (1, 1, 2))
-    torch.testing.assert_close(first(input_ids=ids).logits, expected)
+    torch.testing.assert_close(first(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)
     weights = [next(p for n, p in model.named_parameters() if "lora_A" in n) for model in (first, same, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
