@@ -13,7 +13,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from local_nemo.api import errors, pages
-from local_nemo.api.guards import JsonBodyGuard, LocalOnlyGuard
+from local_nemo.api.guards import JsonBodyGuard, LocalOnlyGuard, StoppingGuard
 from local_nemo.jobs import deploying
 
 STORING = ("datastore", "hub", "entity_store", "deployments", "health")  # need a store, but neither model nor guard
@@ -55,6 +55,7 @@ def create_app(services: Any, names: Sequence[str] = SERVICES) -> FastAPI:
         app.include_router(module.router, prefix=PREFIXES.get(name, ""))
     app.add_middleware(JsonBodyGuard)
     app.add_middleware(LocalOnlyGuard)
+    app.add_middleware(StoppingGuard)
     return app
 
 

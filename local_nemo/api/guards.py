@@ -3,9 +3,11 @@
 `LocalOnlyGuard`: the Host header must name loopback (else a web page could reach us by rebinding its own name) and a
 request that a browser sends for a page must come from a page of ours. There is no CORS. `JsonBodyGuard`: bodies are
 bounded in size and depth, plain (no compression) and, where JSON, hold nothing that JSON cannot carry back.
-File uploads pass through unread; their route bounds and streams them.
+File uploads pass through unread; their route bounds and streams them. `StoppingGuard`: whom a stopping server can't
+wait for is told so.
 """
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -37,6 +39,28 @@ class LocalOnlyGuard:
             if scope["type"] == "http" and len(scope["path"]) > 1:
                 scope = {**scope, "path": scope["path"].rstrip("/") or "/"}  # /v1/models/ means /v1/models
             await self.app(scope, receive, send)
+
+
+class StoppingGuard:
+    """Answers 503 to a request that is given up because the server ends; nothing else cancels one as a whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not started:
+                reason = "local_nemo is stopping and has not finished this request; send it again once it runs"
+                await error_response(scope["path"], 503, reason)(scope, receive, send)
 
 
 def refusal(method: str, headers: Headers) -> str | None:

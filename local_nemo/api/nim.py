@@ -139,6 +139,7 @@ async def _finished(request: Request, generations: list[Generation], shape: Any)
         for one in generations:
             one.cancel()
         waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)  # else asyncio logs that nobody looked at its end
 
 
 async def _left(request: Request) -> None:

@@ -1,8 +1,8 @@
 """From a training's events to the `status_details` that the Customizer shows. Pure: dicts in, dict out.
 
 The worker appends events to `events.jsonl` (`started`, `resumed`, `step`, `evaluated`, `done`, `failed`, `note`);
-`Progress.add` folds them. A resumed training repeats the steps after its checkpoint: what it had reported for them
-before is dropped, so every step counts once.
+`Progress.add` folds them. A resumed training repeats the steps after its checkpoint, or all where it had none yet: what
+it had reported for them before is dropped, so every step counts once.
 """
 
 from __future__ import annotations
@@ -39,9 +39,6 @@ class Progress:
             self.validation.append(event)
         elif kind == "started":
             self.facts = {key: event[key] for key in ("steps_per_epoch", "total_steps", "rows", "validation_rows")}
-            self.notes.append(event)
-        elif kind == "resumed":
-            self._drop_from(event["step"])
             self.notes.append(event)
         elif kind == "done":
             self.result = event
@@ -83,6 +80,8 @@ class Progress:
         return {"keys": [name for name in series if name in DOCUMENTED_METRICS], "metrics": series}
 
     def _step(self, event: Event) -> None:
+        if event["step"] < self.steps:
+            self._drop_from(event["step"])
         self.steps, self.last = event["step"] + 1, event
         self._window.append((event["step"], event["loss"]))
         if self.steps % self.log_every == 0 or self.steps == self.facts.get("total_steps"):
@@ -91,7 +90,6 @@ class Progress:
             self._window.clear()
 
     def _drop_from(self, step: int) -> None:
-        self.steps = min(self.steps, step)
         self._window = [(number, loss) for number, loss in self._window if number < step]
         for points in (self.train, self.validation):
             points[:] = [point for point in points if point["step"] < step]

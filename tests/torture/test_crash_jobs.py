@@ -172,7 +172,7 @@ def test_a_busy_server_ends_within_ten_seconds_and_its_jobs_go_on_with_the_next_
                 server.process.terminate()
                 assert server.process.wait(timeout=30) == 0
                 assert time.monotonic() - began < 10
-                assert all(chat.result(60) in (0, 200, 503) for chat in talking)
+                assert {chat.result(60) for chat in talking} <= {0, 200, 503}
                 server = tiny.start(server.state, ready=False)
                 stories.wait(server, f"{JOBS}/{training}", PATIENCE_S)
                 stories.wait(server, f"/v1/evaluation/jobs/{job}", PATIENCE_S)

@@ -56,6 +56,14 @@ def test_after_a_resume_every_step_counts_once() -> None:
     assert whole["steps_completed"] == 8
 
 
+def test_a_training_that_begins_anew_without_a_checkpoint_counts_every_step_once() -> None:
+    before = [step(number, 1.0) for number in range(3)]
+    whole = folded(STARTED, *before, STARTED, *(step(number, 2.0) for number in range(8))).details()
+    points = whole["metrics"]["metrics"]["train_loss"]
+    assert [(point["step"], point["value"]) for point in points] == [(1, 2.0), (3, 2.0), (5, 2.0), (7, 2.0)]
+    assert whole["steps_completed"] == 8
+
+
 def test_events_are_read_once_and_a_line_cut_by_a_crash_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(json.dumps(STARTED) + '\n{"event": "st')
