@@ -30,7 +30,8 @@ from local_nemo.api.guardrail_schemas import (
 )
 from local_nemo.guard.chat import CheckUnreadable, GuardedChat
 from local_nemo.guard.combine import combined
-from local_nemo.guard.config import ConfigData, ConfigError
+from local_nemo.guard.config import ConfigError
+from local_nemo.guard.config_data import ConfigData
 from local_nemo.guard.factory import data_behind
 
 TAG = "Guardrails"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local_nemo.guard.config import GENERAL_INSTRUCTION, ConfigData
+from local_nemo.guard.config_data import GENERAL_INSTRUCTION, ConfigData
 from local_nemo.guard.flows import Direction
 from local_nemo.guard.local_model import generation, pieces_of
 from local_nemo.guard.results import CheckResult, Outcome

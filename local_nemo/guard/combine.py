@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from local_nemo.guard.config import ConfigData, ConfigError
+from local_nemo.guard.config import ConfigError
+from local_nemo.guard.config_data import ConfigData
 
 
 def combined(configs: Sequence[ConfigData]) -> ConfigData:

@@ -18,7 +18,8 @@ import httpx
 from nemoguardrails.types import ChatMessage, LLMResponse, LLMResponseChunk, UsageInfo
 
 from local_nemo.evaluation.target import is_loopback
-from local_nemo.guard.config import KEY_VARIABLES, GuardModel
+from local_nemo.guard.config import KEY_VARIABLES
+from local_nemo.guard.config_data import GuardModel
 
 DEFAULT_TIMEOUT = 20.0  # seconds for one answer of a safety model
 MAIN_MODEL: ContextVar[str] = ContextVar("main_model", default="main")  # the request's `model`, for self-check rails

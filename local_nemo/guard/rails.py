@@ -15,7 +15,7 @@ from typing import Any
 from nemoguardrails import LLMRails, RailsConfig
 from nemoguardrails.actions.rail_outcome import RailDecision, RailOutcome
 
-from local_nemo.guard.config import ConfigData, GuardModel
+from local_nemo.guard.config_data import ConfigData, GuardModel
 from local_nemo.guard.flows import ConfiguredFlow
 from local_nemo.guard.models import CHECKED_TEXT, Ask, RailModel
 from local_nemo.guard.results import Outcome, RailResult

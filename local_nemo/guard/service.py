@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from local_nemo.evaluation.target import is_loopback
-from local_nemo.guard.config import ConfigData, ConfigError, GuardModel, read_config
+from local_nemo.guard.config import ConfigError, read_config
+from local_nemo.guard.config_data import ConfigData, GuardModel
 from local_nemo.guard.factory import FACTORY_CONFIGS
 from local_nemo.guard.flows import ConfiguredFlow, Direction
 from local_nemo.guard.local_model import ask_engine

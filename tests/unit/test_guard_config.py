@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local_nemo.guard.combine import combined
-from local_nemo.guard.config import ConfigData, ConfigError, read_config
+from local_nemo.guard.config import ConfigError, read_config
+from local_nemo.guard.config_data import ConfigData
 from local_nemo.guard.factory import FACTORY_DATA, data_behind
 from tests.guard_engine import OUTPUT_RAIL, RAIL, SAFETY, data, with_output_rail
 
