@@ -77,4 +77,4 @@ torture: .venv/.tested ## the fault tests at full size, hours on two cores (SHAR
 
 clean: ## remove the state of local_nemo and what the notebooks wrote, not the venv
 	test ! -x $(PY) || $(PY) -m local_nemo stop --state $(STATE)
-	rm -rf .local_nemo data results/run
+	rm -rf .local_nemo data results/run results/run.lock

@@ -5,6 +5,7 @@
     ├── DatasetError              the data cannot be loaded, read or used
     ├── MissingState              an earlier notebook has not handed something over yet
     ├── MissingRequirements       packages that local_nemo needs are not installed
+    ├── AlreadyRunning            another `make run` is under way in this folder
     ├── ServiceError              a service was asked and did not do it
     │   ├── ServiceUnreachable    no answer: refused, unknown host, reset, timeout
     │   ├── UnexpectedReply       an answer that is not this API: HTML, cut short, not JSON
@@ -29,6 +30,7 @@ heading of docs/troubleshooting.md that says more. Errors never hold a token.
 from __future__ import annotations
 
 __all__ = [
+    "AlreadyRunning",
     "BY_STATUS",
     "Busy",
     "Conflict",
@@ -89,6 +91,10 @@ class MissingState(TutorialError):
 
 class MissingRequirements(TutorialError):
     """Packages that local_nemo needs are not installed."""
+
+
+class AlreadyRunning(TutorialError):
+    """Another run of the series is under way and writes to the same results."""
 
 
 class ServiceError(TutorialError):

@@ -152,7 +152,7 @@ class Service:
         kwargs.setdefault("headers", None)
         call = f"{method} {self.url}{path}"
         try:
-            return self._session.request(
+            reply = self._session.request(
                 method,
                 self.url + path,
                 timeout=(self.timeouts.connect, self.timeouts.read),
@@ -172,6 +172,9 @@ class Service:
                 f"{self.name} cannot be called: {call} ({error}).",
                 next_step=f"Write {self.setting or 'the URL'} in config.py like http://host:port.",
             ) from error
+        if _broke_off(reply):
+            raise self._silent(call, "the reply broke off within its headers")
+        return reply
 
     def _silent(self, call: str, reason: str) -> errors.ServiceUnreachable:
         return errors.ServiceUnreachable(
@@ -221,6 +224,15 @@ def retry_after_seconds(header: str | None) -> float | None:
         return RetryAfter().parse_retry_after(header) if header else None
     except InvalidHeader:
         return None
+
+
+def _broke_off(reply: requests.Response) -> bool:
+    """Whether the headers ended early: what is left of them then says nothing of a body, and it seems to be empty."""
+    said = {"Content-Length", "Transfer-Encoding"} & reply.headers.keys()
+    unsaid = (
+        reply.raw.version == 10 or reply.headers.get("Connection", "").lower() == "close" or reply.status_code == 204
+    )
+    return not said and not unsaid
 
 
 def _is_page(reply: requests.Response) -> bool:

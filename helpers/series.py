@@ -9,6 +9,7 @@ notebooks themselves and the figures to `results/metrics.json`: the only way eit
 """
 
 import argparse
+import fcntl
 import os
 import platform as machine_facts
 import shutil
@@ -24,11 +25,13 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
 from traitlets.config import Config
 
 import config
 from helpers import history, readme, state
+from helpers.errors import AlreadyRunning, TutorialError
 from helpers.platform import connect, running
 
 NOTEBOOKS = (
@@ -43,8 +46,15 @@ ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # else each 
 
 
 def run(*, save_outputs: bool = False) -> None:
-    """Notebooks 1 to 4 on a fresh state; figures into RESULTS_DIR/metrics.json. Raises on the first failing cell."""
+    """Notebooks 1 to 4 on a fresh state; figures into RESULTS_DIR/metrics.json. Raises on the first failing cell, and
+    AlreadyRunning before anything is touched.
+    """
     results = Path(config.RESULTS_DIR)
+    with alone(results.with_suffix(".lock")):
+        _run(results, save_outputs)
+
+
+def _run(results: Path, save_outputs: bool) -> None:
     earlier = [] if save_outputs else history.lines(folder=results)  # what is recorded shows this run alone
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
@@ -62,6 +72,26 @@ def run(*, save_outputs: bool = False) -> None:
         shutil.copyfile(results / "metrics.json", ROOT / "results" / "metrics.json")
         readme.update()
     print(readme.result_table(results / "metrics.json"))
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, which the system frees when this process ends. Raises AlreadyRunning."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise AlreadyRunning(
+                f"Another run of the notebooks (process {lock.read().strip()}) works in this folder.",
+                now="it goes on undisturbed; nothing was started.",
+                next_step="wait until it ends, or end it with Ctrl-C where it was started.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def execute(source: Path, target: Path, env: dict[str, str]) -> float:
@@ -180,7 +210,10 @@ def _output(*command: str) -> str | None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.series", description="Execute the four notebooks in order")
     parser.add_argument("command", choices=["run", "record"])
-    run(save_outputs=parser.parse_args().command == "record")
+    try:
+        run(save_outputs=parser.parse_args().command == "record")
+    except (TutorialError, CellExecutionError) as error:  # both say all there is to say; a traceback would hide it
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

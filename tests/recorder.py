@@ -19,7 +19,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass
 class Reply:
-    """One answer. `fault`: None, 'reset' (RST before a byte), 'cut' (half the body), 'drip' (a byte every 50 ms)."""
+    """One answer. `fault`: None, 'reset' (RST before a byte), 'cut' (half the body), 'headers' (half of them and no
+    body), 'drip' (a byte every 50 ms).
+    """
 
     status: int = 200
     json: Any = None
@@ -116,6 +118,11 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
                 return
             self.send_response(reply.status)
+            if reply.fault == "headers":
+                self.flush_headers()  # status, server and date
+                self.wfile.write(b"Content-Len")
+                self.close_connection = True
+                return
             headers = {"Content-Type": "application/json", "Content-Length": str(len(content))} | reply.headers
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -46,7 +46,7 @@ def test_a_burst_of_transient_answers_is_survived_by_calls_that_may_be_repeated(
     assert len(slept) == 2
 
 
-@pytest.mark.parametrize("fault", ["reset", "cut"])
+@pytest.mark.parametrize("fault", ["reset", "cut", "headers"])
 def test_a_broken_connection_is_tried_again(server, slept, fault):
     server.enqueue(Reply(json={"ok": True}, fault=fault), Reply(json={"ok": True}))
     assert service(server, slept).get("/v1/things") == {"ok": True}
@@ -199,8 +199,9 @@ def test_a_list_without_pagination_is_one_page(server, slept):
     assert len(server.asked) == 1
 
 
-def test_a_download_is_complete_or_not_there(server, slept, tmp_path):
-    server.enqueue(Reply(body=b"x" * 1000, fault="cut"))
+@pytest.mark.parametrize("fault", ["cut", "headers"])
+def test_a_download_is_complete_or_not_there(server, slept, tmp_path, fault):
+    server.enqueue(Reply(body=b"x" * 1000, fault=fault))
     target = tmp_path / "results.zip"
     with pytest.raises(errors.ServiceUnreachable, match="broke off"):
         service(server, slept).download("/v1/file", target)
