@@ -9,6 +9,7 @@ PORT ?= 8900
 STATE ?= .local_nemo
 SHARE ?= 1
 
+lab doctor evaluate: export LOCAL_STATE ?= $(STATE)
 export NEMO_GUARDRAILS_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

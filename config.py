@@ -6,6 +6,8 @@ name, which wins. Three URLs, a token and PROFILE take you from this machine to 
 
 import os as _os
 
+from helpers.errors import SettingError as _SettingError
+
 
 def _setting(name, default):
     """The environment variable `name` in the type of its default, else the default."""
@@ -15,7 +17,12 @@ def _setting(name, default):
     try:
         return type(default)(text)
     except ValueError:
-        raise ValueError(f"{name} must be a {type(default).__name__}, not {text!r} (environment variable)") from None
+        kind = {int: "a whole number", float: "a number"}[type(default)]
+        raise _SettingError(
+            f"{name} must be {kind}, not {text!r}.",
+            now="an environment variable of that name, or what was given to make, says so; nothing was started.",
+            next_step=f"correct or remove it; config.py itself says {default}.",
+        ) from None
 
 
 # --- Where the services are. Leave all three empty to use local_nemo on this machine: it is started when needed. ------
@@ -56,7 +63,11 @@ PROFILES = {
     },
 }  # fmt: skip
 if PROFILE not in PROFILES:
-    raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {PROFILE!r}")
+    raise _SettingError(
+        f"PROFILE must be one of {', '.join(PROFILES)}, not {PROFILE!r}.",
+        now="nothing was started.",
+        next_step="correct it in config.py, or in the environment variable of that name.",
+    )
 _profile = PROFILES[PROFILE]
 
 BASE_MODEL = _setting("BASE_MODEL", _profile["BASE_MODEL"])  # the model to customize, as NIM serves it

@@ -16,7 +16,7 @@ from .scores import WORDS
 from .text_table import TextTable
 
 FILE = "history.jsonl"
-SETTINGS = ("epochs", "batch_size", "learning_rate", "seed")
+SETTINGS = ("epochs", "max_steps", "batch_size", "learning_rate", "seed")
 
 
 def entry(

@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 from packaging.requirements import Requirement
 
 from .errors import MissingRequirements, ServiceUnreachable, SettingError
@@ -149,7 +150,7 @@ def _start(
             sleep(0.5)
         line.show(
             f"local_nemo runs at {server['url']} (pid {server['pid']}), until `make stop` or the end of `make run`.\n"
-            f"  log:  {_short(state / 'server.log')}\n  stop: make stop"
+            f"  log:  {_short(state / 'server.log')}\n  stop: {_stop(state)}"
         )
     return server
 
@@ -168,10 +169,12 @@ def _wait_until_ready(
     with Line() as line:
         while not service.answers("/nim/v1/health/ready"):
             line.show(f"local_nemo (pid {server['pid']}) loads its base model, {clock() - began:.0f} s ...")
+            if not _lives(server["pid"]):
+                raise _did_not_start(state, state / "server.log", f"process {server['pid']} has ended")
             if clock() - began > START_SECONDS:
                 raise ServiceUnreachable(
                     f"local_nemo (pid {server['pid']}) has not loaded its base model after {START_SECONDS:.0f} s.",
-                    next_step=f"read {_short(state / 'server.log')}; `make stop` ends it.",
+                    next_step=f"read {_short(state / 'server.log')}; `{_stop(state)}` ends it.",
                 )
             sleep(0.5)
         line.show(f"local_nemo has loaded its base model in {clock() - began:.0f} s")
@@ -239,6 +242,18 @@ def _keep_loopback_off_proxies() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _stop(state: Path) -> str:
+    """The command that ends the server of a state folder."""
+    return "make stop" if state == ROOT / ".local_nemo" else f"make stop STATE={_short(state)}"
 
 
 def _short(path: Path) -> str:

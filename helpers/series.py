@@ -30,7 +30,7 @@ from tqdm import tqdm
 from traitlets.config import Config
 
 import config
-from helpers import history, readme, state
+from helpers import data, history, readme, state
 from helpers.errors import AlreadyRunning, TutorialError
 from helpers.platform import connect, running
 
@@ -47,10 +47,11 @@ ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # else each 
 
 def run(*, save_outputs: bool = False) -> None:
     """Notebooks 1 to 4 on a fresh state; figures into RESULTS_DIR/metrics.json. Raises on the first failing cell, and
-    AlreadyRunning before anything is touched.
+    AlreadyRunning or DatasetError before anything is touched.
     """
     results = Path(config.RESULTS_DIR)
     with alone(results.with_suffix(".lock")):
+        data.load_rows(config.DATASET, token=config.HF_TOKEN)  # a wrong name costs no earlier results
         _run(results, save_outputs)
 
 

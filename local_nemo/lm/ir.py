@@ -7,7 +7,11 @@ been called before anything imports openvino: importing it forks a process that 
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +31,19 @@ def without_telemetry() -> None:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # how Python marks what must not be imported
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what exporting a graph always says: traced constants, and a look for files that need not exist."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 def load_ir(base: Base, cache: Path) -> Path:
     """Return the folder with the IR of `base` (model, tokenizer, detokenizer), exporting it if needed."""
     return derived_folder(ir_folder(base, cache), lambda folder: _export(base, folder))
@@ -44,9 +61,10 @@ def _export(base: Base, folder: Path) -> None:
     from openvino_tokenizers import convert_tokenizer
     from optimum.intel import OVModelForCausalLM
 
-    model = OVModelForCausalLM.from_pretrained(
-        str(base.path), export=True, compile=False, load_in_8bit=False, local_files_only=True
-    )
+    with quiet():
+        model = OVModelForCausalLM.from_pretrained(
+            str(base.path), export=True, compile=False, load_in_8bit=False, local_files_only=True
+        )
     model.save_pretrained(folder)
     tokenizer = load_tokenizer(base)
     tokenizer.save_pretrained(folder)

@@ -5,6 +5,7 @@ import importlib
 import pytest
 
 import config
+from helpers.errors import SettingError
 
 PROFILE_SETTINGS = [
     "BASE_MODEL", "BASE_MODEL_VERSION", "DATASET", "NUM_EXAMPLES", "EPOCHS", "MAX_STEPS", "BATCH_SIZE",
@@ -47,12 +48,12 @@ def test_an_environment_variable_wins_over_the_profile_in_the_type_of_its_defaul
 
 
 def test_an_unknown_profile_lists_the_known_ones(reload) -> None:
-    with pytest.raises(ValueError, match="laptop, ci, long, cluster"):
+    with pytest.raises(SettingError, match="laptop, ci, long, cluster"):
         reload(PROFILE="desktop")
 
 
 def test_a_value_of_the_wrong_type_names_its_variable(reload) -> None:
-    with pytest.raises(ValueError, match="EPOCHS must be a int, not 'two'"):
+    with pytest.raises(SettingError, match="EPOCHS must be a whole number, not 'two'"):
         reload(EPOCHS="two")
 
 
