@@ -23,7 +23,7 @@ from tests.tiny_server import ROWS, TinyServers
 
 SEED = int(os.environ.get("CRASH_SEED", "1234"))
 WHEN = f"(CRASH_SEED={SEED})"
-PATIENCE_S = 180
+PATIENCE_S = 600
 EVALUATED = 60  # rows
 JOBS = "/v1/customization/jobs"
 LONG = {"epochs": 30, "batch_size": 2}

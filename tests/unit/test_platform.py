@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -53,6 +55,19 @@ def test_a_running_local_nemo_is_found_through_its_state_folder(tmp_path):
         found = platform.connect(settings(tmp_path))
         assert (found.nemo_url, found.nim_url, found.local_pid) == (server.url, server.url + "/nim", 4711)
         assert repr(found).startswith("<local_nemo, pid 4711:")
+
+
+def test_a_server_that_ends_while_its_model_loads_is_not_waited_for(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "server.log").write_text("base model could not be read\n")
+    with Recorder() as server:
+        server.route("GET", "/nim/v1/health/live", Reply(json={}))
+        server.route("GET", "/nim/v1/health/ready", Reply(503, json={}))
+        (tmp_path / "server.json").write_text(json.dumps({"pid": ended.pid, "url": server.url, "port": 1}))
+        with pytest.raises(errors.ServiceUnreachable, match=f"process {ended.pid} has ended") as caught:
+            platform.connect(settings(tmp_path))
+    assert "could not be read" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": 1, "url": "http://127.0.0.1:9"}'])

@@ -200,7 +200,7 @@ def test_history_keeps_each_pair_of_jobs_once_and_shows_what_changed(tmp_path: P
     summary = records.summary(*both())
     for number, epochs in enumerate((1, 2)):
         job = {
-            "hyperparameters": {"epochs": epochs, "seed": 5},
+            "hyperparameters": {"epochs": epochs, "max_steps": 8 * epochs, "seed": 5},
             "status_details": {"val_loss": 0.5, "elapsed_time": 60.0},
         }
         jobs = {"base": "eval-base", "customized": f"eval-{number}"}
@@ -211,6 +211,7 @@ def test_history_keeps_each_pair_of_jobs_once_and_shows_what_changed(tmp_path: P
         file.write('{"cut off')
     frame = history.table(folder=tmp_path)
     assert frame["epochs"].tolist() == [1, 2]
+    assert frame["max_steps"].tolist() == [8, 16]
     assert "seed" not in frame, "what never changed is left out"
     assert any(name.startswith("tuned: right function") for name in frame)
 
