@@ -155,27 +155,29 @@ def test_a_busy_server_ends_within_ten_seconds_and_its_jobs_go_on_with_the_next_
     tiny: TinyServers, tmp_path: Path
 ) -> None:
     server = tiny.start(tmp_path / "state")
-    with ScriptedModel() as model, ThreadPoolExecutor(4) as chats:
-        model.respond = lambda body: (time.sleep(0.5), answer(body))[1]
-        rows = [evaluator_app.row(number) for number in range(EVALUATED)]
-        stories.upload(server, evaluator_app.REPO, {"training/a.jsonl": ROWS, evaluator_app.FILE: rows})
-        for _ in range(TERMINATE.size):
-            with TERMINATE.trial():
-                training = stories.start_training(server, evaluator_app.REPO, "training/busy", **LONG)["id"]
-                target = evaluator_app.as_target(model.url)
-                body = {"config": evaluator_app.config(parallelism=2), "target": target}
-                job = requests.post(f"{server.url}/v1/evaluation/jobs", json=body, timeout=60).json()["id"]
-                reach(server, training, 9)
-                talking = [chats.submit(endless_chat, server) for _ in range(4)]
-                time.sleep(0.5)
-                began = time.monotonic()
-                server.process.terminate()
-                assert server.process.wait(timeout=30) == 0
-                assert time.monotonic() - began < 10
-                assert {chat.result(60) for chat in talking} <= {0, 200, 503}
-                server = tiny.start(server.state, ready=False)
-                stories.wait(server, f"{JOBS}/{training}", PATIENCE_S)
-                stories.wait(server, f"/v1/evaluation/jobs/{job}", PATIENCE_S)
-                events = (server.state / "jobs" / training / "events.jsonl").read_text()
-                assert '"event": "resumed"' in events, "the training began anew"
-    stop_server(server)
+    try:
+        with ScriptedModel() as model, ThreadPoolExecutor(4) as chats:
+            model.respond = lambda body: (time.sleep(0.5), answer(body))[1]
+            rows = [evaluator_app.row(number) for number in range(EVALUATED)]
+            stories.upload(server, evaluator_app.REPO, {"training/a.jsonl": ROWS, evaluator_app.FILE: rows})
+            for _ in range(TERMINATE.size):
+                with TERMINATE.trial():
+                    training = stories.start_training(server, evaluator_app.REPO, "training/busy", **LONG)["id"]
+                    target = evaluator_app.as_target(model.url)
+                    body = {"config": evaluator_app.config(parallelism=2), "target": target}
+                    job = requests.post(f"{server.url}/v1/evaluation/jobs", json=body, timeout=60).json()["id"]
+                    reach(server, training, 9)
+                    talking = [chats.submit(endless_chat, server) for _ in range(4)]
+                    time.sleep(0.5)
+                    began = time.monotonic()
+                    server.process.terminate()
+                    assert server.process.wait(timeout=30) == 0
+                    assert time.monotonic() - began < 10
+                    assert {chat.result(60) for chat in talking} <= {0, 200, 503}
+                    server = tiny.start(server.state, ready=False)
+                    stories.wait(server, f"{JOBS}/{training}", PATIENCE_S)
+                    stories.wait(server, f"/v1/evaluation/jobs/{job}", PATIENCE_S)
+                    events = (server.state / "jobs" / training / "events.jsonl").read_text()
+                    assert '"event": "resumed"' in events, "the training began anew"
+    finally:
+        stop_server(server)
