@@ -85,7 +85,13 @@ def tell(platform: Platform, server: RunningServer, folder: Path) -> None:
     done = evaluator.run(platform, config=asked, target=target, poll=0.5)
     evaluator.download_records(platform, done["id"], folder / "results")
     refused_keys(platform, asked)
-    data = {"models": [], "rails": {"input": {"flows": ["self check input"]}}}
+    data = {
+        "models": [],
+        "rails": {"input": {"flows": ["self check input"]}},
+        "prompts": [
+            {"task": "self_check_input", "content": "Block it? {{ user_input }}", "output_parser": "is_content_safe"}
+        ],
+    }
     guardrails.ensure_config(platform, namespace="story", name="rails", data=data)
     messages = [{"role": "user", "content": "Hello"}]
     print(guardrails.check(platform, model=job["output_model"], messages=messages, config_id="story/rails"))
