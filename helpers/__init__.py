@@ -20,8 +20,11 @@ Contract: a verb takes the platform first and keyword-only options after its obj
 of `helpers.errors`. Everything here speaks HTTP to NeMo Microservices; nothing knows how a service works inside.
 """
 
+import os
 import warnings
 
+# Else every program that uses the Hub's client, even for the Data Store alone, asks huggingface.co for a list.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Libraries below would like Jupyter widgets for their bars, and say so with a path of this machine in it.
 warnings.filterwarnings("ignore", message="IProgress not found")
 

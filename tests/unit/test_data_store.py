@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -168,3 +171,10 @@ def test_a_token_saved_on_this_machine_stays_here(hub, files, monkeypatch):
 
 def test_git_oids_are_those_of_git():
     assert data_store.git_oid(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_the_hub_client_asks_the_public_hub_nothing_of_its_own():
+    clean = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name and name != "DO_NOT_TRACK"}
+    code = "import helpers.data_store; from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"
+    said = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "True"
