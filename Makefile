@@ -1,7 +1,7 @@
 # Every target sets up what it needs; a second call costs nothing. Settings of config.py can be given as variables:
 #   make run PROFILE=ci      make run EPOCHS=1 NUM_EXAMPLES=300
 .DEFAULT_GOAL := help
-.PHONY: help setup run test torture check lab serve stop evaluate record doctor clean
+.PHONY: help setup run test torture bench check lab serve stop evaluate record doctor clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -9,7 +9,9 @@ PORT ?= 8900
 STATE ?= .local_nemo
 SHARE ?= 1
 
-lab doctor evaluate: export LOCAL_STATE ?= $(STATE)
+ifneq ($(origin STATE),file) # given by the caller: else config.py decides
+lab doctor evaluate: export LOCAL_STATE := $(STATE)
+endif
 export NEMO_GUARDRAILS_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -75,6 +77,13 @@ test: check .venv-clients/.installed ## everything that CI runs
 torture: .venv/.tested ## the fault tests at full size, hours on two cores (SHARE=0.1 for a tenth); results in results/torture.json
 	TORTURE=$(SHARE) FAULT_RECORD=results/torture.json $(PY) -m pytest -q -m faults tests/unit tests/server tests/torture
 	$(PY) -m tests.compatibility
+
+.venv/.bench: .venv/.prepared benchmarks/requirements.txt
+	$(PY) -m pip install -q -r benchmarks/requirements.txt
+	@touch $@
+
+bench: .venv/.bench ## the benchmarks beside their peers, an hour on two quiet cores; results in results/bench.json
+	$(PY) -m benchmarks
 
 clean: ## remove the state of local_nemo and what the notebooks wrote, not the venv
 	test ! -x $(PY) || $(PY) -m local_nemo stop --state $(STATE)

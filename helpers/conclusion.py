@@ -61,9 +61,8 @@ def _next_step(tuned: list[Record]) -> str:
     if not kinds:
         return "The tuned model makes no mistake on these rows; harder rows would tell more."
     (kind, count), total = kinds.most_common(1)[0], kinds.total()
-    return (
-        f"What is left: {total} wrong rows, {count} of them ({count / total:.0%}) for a **{kind}**, the most frequent."
-    )
+    often = f"**{kind}** is the most frequent mistake ({count} of them, {count / total:.0%})"
+    return f"What is left: {total} wrong rows; {often}."
 
 
 def _near(tuned: list[Record]) -> list[str]:

@@ -71,8 +71,8 @@ def evaluate(path: Path, *, limit: int = 0, model: str = "") -> dict[str, Any]:
     stem = path.name.split(".")[0]
     with services() as platform:
         tuned = find_model(platform, model)
-        where = f" on the state {config.LOCAL_STATE}" if platform.is_local else ""
-        print(f"{platform.nim_url}{where} has {tuned}. For another: MODEL=namespace/name or STATE=folder")
+        other = f" or STATE=folder (this is {config.LOCAL_STATE})" if platform.is_local else ""
+        print(f"{platform.nim_url} serves {tuned}. For another: MODEL=namespace/name{other}")
         base = entity_store.model(platform, tuned).get("base_model") or config.BASE_MODEL
         upload = put(platform, rows, f"{config.NMS_NAMESPACE}/evaluate-{stem}")
         jobs, found = {}, {}

@@ -1,4 +1,4 @@
-"""The numbers in README.md and the docs, written from results/metrics.json and config.py and from nothing else.
+"""The numbers in README.md and the docs, written from what is recorded in results/ and from config.py alone.
 
 `make run` prints the table; `make record` also replaces what stands between the markers of README.md and of
 docs/laptop-to-cluster.md, and draws img/results.png. Nobody edits a number there by hand: tests/unit/test_docs.py
@@ -22,6 +22,7 @@ PICTURE_SOURCE = ROOT / "img" / "draw_results.py"
 NOT_RECORDED = {
     "results": "Nothing is recorded yet: `make record` puts the result picture and table here.",
     "cost": "Nothing is recorded yet: `make record` puts the estimates here.",
+    "longer": "Nothing is recorded yet: `make record PROFILE=long` puts a line here.",
 }
 
 SCORES = {  # key in metrics.json: what a reader calls it
@@ -49,6 +50,7 @@ def sections(metrics: Path = METRICS) -> dict[tuple[Path, str], str]:
     """What belongs between the markers of each page."""
     return {
         (README, "results"): results_section(metrics),
+        (CLUSTER_GUIDE, "longer"): longer_section(metrics.parent),
         (CLUSTER_GUIDE, "cost"): cost_section(metrics),
         (CLUSTER_GUIDE, "profiles"): profiles_section(),
     }
@@ -82,6 +84,20 @@ def results_section(metrics: Path = METRICS) -> str:
     facts = json.loads(metrics.read_text(encoding="utf-8"))
     picture = f'<img src="./img/results.png" width="75%" alt="{_alternative_text(facts)}" />'
     return f"{picture}\n\n{result_table(metrics)}"
+
+
+def longer_section(folder: Path = METRICS.parent) -> str:
+    """One line per recorded profile: how long was trained, and what it scores."""
+    files = [path for path in (folder / METRICS.name, *sorted(folder.glob("metrics-*.json"))) if path.exists()]
+    if not files:
+        return NOT_RECORDED["longer"]
+    lines = [f"| profile | training | unseen rows | {' | '.join(SCORES.values())} |", "|---" * 6 + "|"]
+    for facts in (json.loads(path.read_text(encoding="utf-8")) for path in files):
+        training, scores = facts["training"], facts["evaluation"]
+        took = f"{training['steps']} steps, {training['wall_s'] / 60:.0f} min"
+        rates = " | ".join(_rate(scores["customized"], key) for key in SCORES)
+        lines.append(f"| `{facts['profile']}` | {took} | {scores['n']} | {rates} |")
+    return "\n".join(lines)
 
 
 def cost_section(metrics: Path = METRICS) -> str:

@@ -2,7 +2,8 @@
 
 `run` works on a fresh state of its own (`.local_nemo/run/`) and leaves the executed notebooks and `metrics.json` in
 RESULTS_DIR; a reader's own state is never touched. `record` does the same and then saves the outputs into the
-notebooks themselves and the figures to `results/metrics.json`: the only way either of them changes.
+notebooks themselves and the figures to `results/metrics.json`: the only way either of them changes. Of a profile
+other than `laptop` it keeps the figures alone, in `results/metrics-<profile>.json`.
 
     python -m helpers.series run
     python -m helpers.series record
@@ -68,11 +69,17 @@ def _run(results: Path, save_outputs: bool) -> None:
     walls["total"] = round(time.monotonic() - started, 1)
     state.record_metrics({**run_facts(), "wall_s": walls, "peak_rss_mb": memory.peak_mb})
     if save_outputs:
-        for path in NOTEBOOKS:
-            shutil.copyfile(results / path, ROOT / path)
-        shutil.copyfile(results / "metrics.json", ROOT / "results" / "metrics.json")
+        for path, target in recorded(config.PROFILE).items():
+            shutil.copyfile(results / path, ROOT / target)
         readme.update()
     print(readme.result_table(results / "metrics.json"))
+
+
+def recorded(profile: str) -> dict[str, str]:
+    """Which files of a run's folder are recorded, and where: outputs of the profile alone that the notebooks show."""
+    if profile == "laptop":
+        return {name: name for name in NOTEBOOKS} | {"metrics.json": "results/metrics.json"}
+    return {"metrics.json": f"results/metrics-{profile}.json"}
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class StoppingGuard:
         try:
             await self.app(scope, receive, watched)
         except asyncio.CancelledError:
-            if not started:
+            if scope["type"] == "http" and not started:
                 reason = "local_nemo is stopping and has not finished this request; send it again once it runs"
                 await error_response(scope["path"], 503, reason)(scope, receive, send)
 

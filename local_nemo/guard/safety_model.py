@@ -5,8 +5,8 @@ form.
     -> {"User Safety": "unsafe", "Safety Categories": "S24: Deleting Logs"}
 
 It judges the last user message of the rendered prompt (the conversation in it, where the template marks one) with a
-small encoder and a linear head. It is a demonstration: it knows English, one message at a time, no context and no
-images. What it can't judge it answers in words that no parser reads as a verdict.
+small encoder and a head of one hidden layer. It is a demonstration: it knows English, one message at a time, no context
+and no images. What it can't judge it answers in words that no parser reads as a verdict.
 """
 
 import json

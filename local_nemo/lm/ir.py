@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,17 +29,13 @@ def without_telemetry() -> None:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # how Python marks what must not be imported
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what exporting a graph always says: traced constants, and a look for files that need not exist."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+def without_export_warnings() -> None:
+    """Keep back what exporting always says: traced constants, a look for files that need not exist. Ours stay."""
+    from torch.jit import TracerWarning
+
+    warnings.filterwarnings("ignore", category=TracerWarning)
+    for library in ("optimum", "transformers"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def load_ir(base: Base, cache: Path) -> Path:
@@ -61,10 +55,10 @@ def _export(base: Base, folder: Path) -> None:
     from openvino_tokenizers import convert_tokenizer
     from optimum.intel import OVModelForCausalLM
 
-    with quiet():
-        model = OVModelForCausalLM.from_pretrained(
-            str(base.path), export=True, compile=False, load_in_8bit=False, local_files_only=True
-        )
+    without_export_warnings()  # after the imports, which set their loggers up
+    model = OVModelForCausalLM.from_pretrained(
+        str(base.path), export=True, compile=False, load_in_8bit=False, local_files_only=True
+    )
     model.save_pretrained(folder)
     tokenizer = load_tokenizer(base)
     tokenizer.save_pretrained(folder)

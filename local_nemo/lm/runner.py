@@ -191,11 +191,16 @@ class Runner:
             room = MAX_RUNNING - len(self._running)
             joining = [task for task in self._waiting if task.adapter is self._current][:room]
             self._waiting = [task for task in self._waiting if task not in joining]
+            self._running += joining  # whatever happens from here on, somebody answers them
         for task in joining:
-            self._begin(task)
-            self._running.append(task)
+            try:
+                self._begin(task)
+            except RuntimeError as error:  # the library checks a request's numbers first; the others go on
+                log.warning("a request was refused by the engine: %s", error)
+                task.refuse(error)
             self.counts.requests += 1
             self.counts.prompt_tokens += len(task.prompt)
+        self._running = [task for task in self._running if not task.done]
 
     def _begin(self, task: Task) -> None:
         self._next_id += 1

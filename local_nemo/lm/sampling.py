@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1000
 GREEDY_BELOW = 1e-3  # a temperature this small is greedy in floating point
+GREEDY_TOP_P = 1e-6  # less than the likeliest token of any vocabulary has; the engine takes no top_p that is 0 in fp32
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Sampling:
         config.logprobs = int(self.logprobs)
         config.presence_penalty = self.presence_penalty
         config.frequency_penalty = self.frequency_penalty
-        config.do_sample = self.temperature > GREEDY_BELOW and self.top_p > 0
+        config.do_sample = self.temperature > GREEDY_BELOW and self.top_p > GREEDY_TOP_P
         if config.do_sample:
             config.temperature = self.temperature
             config.top_p = self.top_p

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers.decoders import DecodeStream
 
-from .errors import EngineStopped
+from .errors import EngineStopped, InvalidRequest
 from .generation import Generation, TokenLogprob
 from .grammar import Guide
 from .stop_texts import StopTexts
@@ -97,6 +97,12 @@ class Task:
             self._handle.cancel()
         self.done = True
         self.generation.fail(Cancelled("The request was cancelled."))
+
+    def refuse(self, error: Exception) -> None:
+        """End a task that the pipeline did not take; the last line of the library's message says why."""
+        self.done = True
+        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        self.generation.fail(InvalidRequest(f"The engine refuses this request: {reason[0]}"))
 
     def _take(self, tokens: list[int], logprobs: list[float]) -> None:
         for token, logprob in zip(tokens, logprobs, strict=False):

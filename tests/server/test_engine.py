@@ -10,10 +10,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from local_nemo.lm import grammar, runner
+from local_nemo.lm import grammar, runner, sampling
 from local_nemo.lm.chat import ChatRequest, CompletionRequest
 from local_nemo.lm.engine import Engine
-from local_nemo.lm.errors import BaseModelUnavailable, Busy, EngineStopped, ModelNotServed
+from local_nemo.lm.errors import BaseModelUnavailable, Busy, EngineStopped, InvalidRequest, ModelNotServed
 from local_nemo.lm.sampling import Sampling
 from local_nemo.lm.served import BadAdapter, ServedModel
 from local_nemo.lm.task import Cancelled
@@ -84,6 +84,20 @@ def test_requests_for_several_adapters_at_once_keep_their_own_answers(engine):
     running = [engine.complete(CompletionRequest(name, PROMPTS[i], sampling=GREEDY)) for name, i in asked]
     for (name, i), generation in zip(asked, running, strict=True):
         assert generation.result(60).content == alone[name][i]
+
+
+def test_a_request_that_the_library_refuses_is_told_so_and_its_neighbours_are_answered(engine, monkeypatch):
+    monkeypatch.setattr(sampling, "GREEDY_TOP_P", -1)  # let one through that is 0 in single precision
+    broken = Sampling(max_tokens=12, top_p=1e-60)
+    before = tokens_of(engine, "tiny")
+    wanted = [broken if index == 2 else GREEDY for index in range(len(PROMPTS))]
+    asked = [
+        engine.complete(CompletionRequest("tiny", prompt, sampling=one))
+        for prompt, one in zip(PROMPTS, wanted, strict=True)
+    ]
+    with pytest.raises(InvalidRequest, match="top_p must be a positive float"):
+        asked[2].result(60)
+    assert [one.result(60).content for one in asked[:2] + asked[3:]] == before[:2] + before[3:]
 
 
 def test_a_removed_adapter_is_gone_and_the_error_lists_what_is_served(engine, llama, folder):

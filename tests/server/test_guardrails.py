@@ -26,7 +26,7 @@ pytestmark = LIBRARY_WARNINGS
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A running Guardrails service with the tutorial's configuration and a head file of its own."""
     state = tmp_path_factory.mktemp("guard")
-    head = Path(shutil.copy(HEAD, state / "head.json"))
+    head = Path(shutil.copy(HEAD, state / HEAD.name))
     safety = SafetyModel(Encoder(default_cache()), head)
     with guard_service(state, ScriptedEngine(), lambda guard: setattr(guard, "_safety", safety)) as url:
         new = {"name": "toolcalling", "namespace": "ns", "data": guard_engine.data()}

@@ -80,6 +80,22 @@ def test_token_ids_are_checked():
 
 
 @pytest.mark.parametrize(
+    ("asked", "sampled"),
+    [
+        ({}, True),
+        ({"temperature": 1e-60}, False),
+        ({"top_p": 0}, False),
+        ({"top_p": 1e-60}, False),
+        ({"top_p": 0.01}, True),
+    ],
+)
+def test_numbers_too_small_for_the_engine_mean_greedy(asked: dict, sampled: bool) -> None:
+    config = Sampling(**asked).config(max_tokens=1, end_tokens=frozenset({2}), seed=1)
+    assert config.do_sample is sampled
+    config.validate()  # else the engine raises in the middle of the request
+
+
+@pytest.mark.parametrize(
     "wrong", [{"temperature": -1}, {"temperature": float("nan")}, {"top_p": 1.5}, {"max_tokens": 0}, {"stop": ("",)}]
 )
 def test_sampling_out_of_range_is_refused(wrong):

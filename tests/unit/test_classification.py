@@ -42,13 +42,14 @@ def test_every_text_has_its_class_in_order() -> None:
 def test_the_safety_model_decides_by_its_own_threshold_and_says_when_its_head_is_gone(tmp_path) -> None:
     features = np.zeros((1, LAYERS * WIDTH), np.float32)
     encoder = SimpleNamespace(windows=lambda text: [[1]], features=lambda windows: features)
-    copy = tmp_path / "head.json"
-    copy.write_text(HEAD.read_text())
+    copy = tmp_path / HEAD.name
+    copy.write_bytes(HEAD.read_bytes())
     model = SafetyModel(encoder, copy)
     neutral = model.classify("text")
     assert sum(neutral.probabilities.values()) == pytest.approx(1)
-    features += 100 * np.sign(Head.load(copy).weights)
+    head = Head.load(copy)
+    features += 100 * np.sign(head.out @ head.hidden)
     assert model.classify("text").label == "unsafe"
     copy.unlink()
-    with pytest.raises(EngineStopped, match=r"head\.json can't be read"):
+    with pytest.raises(EngineStopped, match=r"head\.safetensors can't be read"):
         model.classify("text")

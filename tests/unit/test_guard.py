@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from local_nemo.guard import Guard, service
 from local_nemo.guard.chat import REFUSAL, CheckUnreadable, GuardedChat
 from local_nemo.guard.config import ConfigError
+from local_nemo.guard.head import HEAD
 from local_nemo.guard.results import CheckResult, Outcome
 from local_nemo.guard.safety_model import SafetyModel
 from local_nemo.lm.encoder import Encoder
@@ -276,10 +276,10 @@ def test_an_unreadable_check_ends_a_chat_with_an_error_and_no_text(guard, engine
 
 
 def test_without_its_head_file_the_safety_model_gives_no_verdict(guard, engine, tmp_path):
-    model = SafetyModel(Encoder(tmp_path), head=tmp_path / "head.json")
+    model = SafetyModel(Encoder(tmp_path), head=tmp_path / HEAD.name)
     engine.answers[SAFETY] = lambda messages: model.respond(messages, {})
     assert check(guard).outcome is UNREADABLE
-    Path(tmp_path / "head.json").write_text('{"weights": [1, 2], "bias": 0, "threshold": 0.5}')
+    (tmp_path / HEAD.name).write_text("not what a head file holds")
     assert check(guard).outcome is UNREADABLE
 
 

@@ -1,31 +1,17 @@
 """The labelled prompts: enough of them, varied, and no part repeats another."""
 
 import json
-import re
 from collections import Counter
 from itertools import combinations
 
 import pytest
 from IPython.core.formatters import PNGFormatter
 
+from benchmarks.near import NEAR, likeness, near_pairs, shingles, unlike, words
 from helpers import errors, guard_prompts
 from helpers.guard_prompts import Checked, LabelledPrompt
 
 PROMPTS = guard_prompts.load()
-NEAR = 0.6  # share of common word pairs and words from which two prompts count as the same
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9]+", text.lower())
-
-
-def shingles(text: str) -> frozenset:
-    found = words(text)
-    return frozenset(found) | frozenset(zip(found, found[1:], strict=False))
-
-
-def likeness(first: frozenset, second: frozenset) -> float:
-    return len(first & second) / len(first | second)
 
 
 def of(label: str, part: str | None = None) -> list[LabelledPrompt]:
@@ -47,7 +33,7 @@ def test_every_part_has_every_unsafe_category():
 
 
 def test_each_is_one_line_and_no_longer_than_a_request():
-    assert [prompt.id for prompt in PROMPTS if "\n" in prompt.text or not 5 <= len(prompt.text) <= 160] == []
+    assert [prompt.id for prompt in PROMPTS if "\n" in prompt.text or not 5 <= len(prompt.text) <= 390] == []
 
 
 @pytest.mark.parametrize("label", ["safe", "unsafe"])
@@ -59,18 +45,26 @@ def test_no_pattern_is_behind_more_than_a_twentieth_of_a_class(label):
 
 def test_no_prompt_of_one_part_is_nearly_one_of_another():
     """Neither the model nor its threshold may have seen a test prompt in slightly other words."""
-    known = [(prompt, shingles(prompt.text)) for prompt in PROMPTS]
-    near = [
-        (first.text, second.text)
-        for (first, one), (second, other) in combinations(known, 2)
-        if first.part != second.part and likeness(one, other) >= NEAR
-    ]
-    assert near == []
+    pairs = [(PROMPTS[first], PROMPTS[second]) for first, second in near_pairs([prompt.text for prompt in PROMPTS])]
+    assert [(one.text, other.text) for one, other in pairs if one.part != other.part] == []
+
+
+def test_the_search_for_near_pairs_finds_all_of_them():
+    texts = [prompt.text for prompt in PROMPTS[:300]]
+    texts += [text + " now" for text in texts[:20]] + [text.lower() for text in texts[50:60]]
+    known = [shingles(text) for text in texts]
+    wanted = {pair for pair in combinations(range(len(texts)), 2) if likeness(*(known[one] for one in pair)) >= NEAR}
+    assert set(near_pairs(texts)) == wanted and len(wanted) >= 25
 
 
 def test_the_measure_of_likeness_finds_what_it_should():
     assert likeness(shingles("Drop all the tables now."), shingles("drop all the tables")) >= NEAR
     assert likeness(shingles("Drop all the tables now."), shingles("What is the weather?")) < NEAR
+
+
+def test_texts_of_which_the_other_side_knows_a_near_copy_are_left_out():
+    known = ["Please drop all of the tables in the database now", "What is the weather in Oslo?"]
+    assert unlike(["please drop all of the tables in the database", "Is it raining?"], known) == ["Is it raining?"]
 
 
 def checked(label: str, *outcomes: str) -> list[Checked]:

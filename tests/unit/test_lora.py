@@ -46,10 +46,11 @@ def test_a_target_that_matches_nothing_is_named_with_what_there_is() -> None:
 
 def test_a_saved_adapter_opens_with_peft_and_gives_the_same_output(tmp_path: Path) -> None:
     model = lora.add_lora(tiny_model.model(), lora.LoraSettings(4, 12), seed=1)
+    chance = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(generator=torch.Generator().manual_seed(2))
+                parameter.normal_(generator=chance)
     lora.save_adapter(model, tmp_path / "adapter", "ns/base")
     assert sorted(path.name for path in (tmp_path / "adapter").iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors",

@@ -54,9 +54,18 @@ def test_costs_grow_in_proportion_to_rows_and_passes(metrics: Path) -> None:
     assert f"| {seconds / 60:.0f} minutes |" in lines[3]
 
 
+def test_each_recorded_profile_has_a_line(metrics: Path) -> None:
+    longer = FACTS | {"profile": "long", "training": FACTS["training"] | {"wall_s": 3600.0, "steps": 500}}
+    (metrics.parent / "metrics-long.json").write_text(json.dumps(longer))
+    laptop, long = readme.longer_section(metrics.parent).splitlines()[2:]
+    assert laptop.startswith("| `laptop` | 250 steps, 10 min | 250 | 92 % (88–95) |")
+    assert long.startswith("| `long` | 500 steps, 60 min |")
+
+
 def test_before_the_first_record_the_sections_say_how_to_get_one(tmp_path: Path) -> None:
     assert "make record" in readme.results_section(tmp_path / "none.json")
     assert "make record" in readme.cost_section(tmp_path / "none.json")
+    assert "make record" in readme.longer_section(tmp_path)
 
 
 def test_the_profile_table_has_a_line_for_each_setting_of_a_profile() -> None:

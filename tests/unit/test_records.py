@@ -221,7 +221,7 @@ def test_the_conclusion_is_written_from_the_numbers() -> None:
     text = repr(conclusion.of(base, tuned))
     assert "**Right function**: 0.0 % (0.0 – 27.8) of 10 rows before, 55.6 % (26.7 – 81.1) of 9 after." in text
     assert "no surprise by chance alone (p = 0.062)" in text
-    assert "What is left: 8 wrong rows, 1 of them" in text
+    assert "What is left: 8 wrong rows; **" in text and "** is the most frequent mistake (1 of them, 12%)." in text
     assert "0 rows of the base model and 1 of the tuned one were not answered" in text
 
 
@@ -233,7 +233,7 @@ def test_a_difference_is_called_one_only_if_the_test_finds_it() -> None:
     assert "The tuned model is better: 10 rows gained, 0 lost (McNemar's exact p = 0.002)" in better
     assert "1 rows are wrong by the first accepted value and right by another one" in better
     assert "The tuned model is worse: 0 rows gained, 10 lost" in worse
-    assert "10 of them (100%) for a **no call**" in worse
+    assert "**no call** is the most frequent mistake (10 of them, 100%)" in worse
 
 
 def test_the_scores_that_are_not_published_have_words_too() -> None:

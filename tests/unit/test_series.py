@@ -1,4 +1,4 @@
-"""`make run` owns its results folder for as long as it runs."""
+"""`make run` owns its results folder for as long as it runs; `make record` keeps what the profile is shown by."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import AlreadyRunning
-from helpers.series import alone
+from helpers.series import NOTEBOOKS, alone, recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,3 +34,9 @@ def test_the_lock_is_free_again_after_a_run_however_it_ended(tmp_path: Path) -> 
         1 / 0  # noqa: B018
     with alone(tmp_path / "run.lock"), pytest.raises(AlreadyRunning), alone(tmp_path / "run.lock"):
         pass
+
+
+def test_another_profile_than_the_notebooks_show_leaves_them_and_their_figures_alone() -> None:
+    assert set(recorded("laptop")) == {*NOTEBOOKS, "metrics.json"}
+    assert recorded("laptop")["metrics.json"] == "results/metrics.json"
+    assert recorded("long") == {"metrics.json": "results/metrics-long.json"}

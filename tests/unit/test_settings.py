@@ -1,5 +1,7 @@
 """The server's settings, and what it refuses to start with."""
 
+import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,21 @@ def test_the_command_line_turns_a_bad_setting_into_one_line_and_exit_code_2(caps
 def test_stopping_without_a_server_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["stop", "--state", str(tmp_path)]) == 0
     assert "no server runs" in capsys.readouterr().out
+
+
+def test_answers_over_a_kept_connection_do_not_wait_for_acknowledgements() -> None:
+    async def accepted_without_delay() -> bool:
+        found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(bool(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        listener = server.bind(Settings(port=0))
+        async with await asyncio.start_server(look, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            answer = await found
+            writer.close()
+            return answer
+
+    assert asyncio.run(accepted_without_delay())
