@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from local_nemo.evaluation.target import is_loopback
+from local_nemo.guard import library
 from local_nemo.guard.config import ConfigError, read_config
 from local_nemo.guard.config_data import ConfigData, GuardModel
 from local_nemo.guard.factory import FACTORY_CONFIGS
@@ -31,7 +32,7 @@ from local_nemo.lm.encoder import Encoder
 from local_nemo.settings import Settings
 from local_nemo.store.entities import AlreadyExists, Entities
 
-if TYPE_CHECKING:  # importing the library takes three seconds, so the guard's thread does it
+if TYPE_CHECKING:  # importing the library takes three seconds: library.py
     from local_nemo.guard.models import Answer, Ask
     from local_nemo.guard.rails import CompiledRails
     from local_nemo.lm.engine import Engine
@@ -68,7 +69,7 @@ class Guard:
                 continue
         self._safety.start(self._engine)
         self._thread.start()
-        self._workers.submit(_import_library)
+        self._loop.call_soon_threadsafe(library.load)
 
     def stop(self) -> None:
         """End the thread; a check that still runs becomes unreadable for its caller."""
@@ -125,9 +126,11 @@ class Guard:
         self, model: GuardModel, name: str, messages: list[dict[str, Any]], params: Mapping[str, Any], key: str | None
     ) -> "Answer":
         """One answer of a model of the configuration, for callers outside the loop."""
-        from local_nemo.guard.models import MODEL_KEY
 
         async def work() -> "Answer":
+            library.load()
+            from local_nemo.guard.models import MODEL_KEY
+
             MODEL_KEY.set(key)
             return await self.way_to(model)(name, messages, params)
 
@@ -147,11 +150,7 @@ class Guard:
         key: str | None = None,
     ) -> CheckResult:
         """As `check`, on the guard's loop."""
-        from local_nemo.guard.models import MAIN_MODEL, MODEL_KEY
-
         started = time.perf_counter()
-        MAIN_MODEL.set(model)
-        MODEL_KEY.set(key)
         try:
             user, bot = last_user_text(messages), last_assistant_text(messages)
         except Uncheckable as error:
@@ -170,6 +169,10 @@ class Guard:
         except Exception as error:  # whatever the library dislikes: without rails nothing is allowed
             log.exception("a configuration could not be compiled")
             return CheckResult(problem=f"the rails could not be set up: {type(error).__name__}: {error}")
+        from local_nemo.guard.models import MAIN_MODEL, MODEL_KEY
+
+        MAIN_MODEL.set(model)
+        MODEL_KEY.set(key)
         results: list[RailResult] = []
         for flow in chosen:
             results.append(await _run_pieces(compiled, flow, user or "", bot or ""))
@@ -191,6 +194,7 @@ class Guard:
 
     async def _compile(self, config: ConfigData) -> "CompiledRails":
         """The configuration's rails, compiled once; callers that come meanwhile wait for the same work."""
+        library.load()
         from local_nemo.guard.rails import CompiledRails
 
         name = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
@@ -261,7 +265,3 @@ async def _run_pieces(compiled: "CompiledRails", flow: ConfiguredFlow, user: str
         [call for one in results for call in one.calls],
         sum(one.seconds for one in results),
     )
-
-
-def _import_library() -> None:
-    import local_nemo.guard.rails  # noqa: F401
