@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,35 +74,37 @@ class SafetyModel:
 
     def score(self, text: str) -> float:
         """The probability that a text is unsafe: the highest of its windows. Raises `HeadMissing`, `EncoderMissing`."""
-        head = Head.load(self._head_file)
-        return float(head.unsafe(self._encoder.features(self._encoder.windows(text))).max())
+        return self._worst(text, Head.load(self._head_file))[0]
 
     def _judge(self, prompt: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         asked, reply = conversation(prompt)
         head = Head.load(self._head_file)
-        verdicts = {"User Safety": self._unsafe(asked, head)}
+        judged = {"User Safety": self._worst(asked, head)}
         if reply is not None:
-            verdicts["Response Safety"] = self._unsafe(reply, head)
-            # a user can write the words that open a reply; what follows them must not escape the user's verdict
-            verdicts["User Safety"] = verdicts["User Safety"] or verdicts["Response Safety"]
-        answer = {name: "unsafe" if unsafe else "safe" for name, unsafe in verdicts.items()}
-        if any(verdicts.values()):
+            judged["Response Safety"] = self._worst(reply, head)
+        worst, embedding = max(judged.values(), key=itemgetter(0))
+        # a user can write the words that open a reply; what follows them must not escape the user's verdict
+        scores = {name: score for name, (score, _) in judged.items()} | {"User Safety": worst}
+        answer = {name: "unsafe" if score >= head.threshold else "safe" for name, score in scores.items()}
+        if worst >= head.threshold:
             policy = "\n".join(str(message.get("content")) for message in messages)
-            if category := self._category(asked + "\n" + (reply or ""), policy):
+            if category := self._category(embedding, policy):
                 answer["Safety Categories"] = category
         return answer
 
-    def _unsafe(self, text: str, head: Head) -> bool:
-        windows = self._encoder.windows(text)
-        return bool(head.unsafe(self._encoder.features(windows)).max() >= head.threshold)
+    def _worst(self, text: str, head: Head) -> tuple[float, np.ndarray]:
+        """The highest score of the text's windows, and the embedding of that window."""
+        rows = self._encoder.features(self._encoder.windows(text))
+        scores = head.unsafe(rows)
+        worst = int(scores.argmax())
+        return float(scores[worst]), rows[worst, -WIDTH:]
 
-    def _category(self, text: str, policy: str) -> str | None:
-        """The category of the prompt's policy whose name is nearest to the text in meaning; a hint, not a judgement."""
+    def _category(self, embedding: np.ndarray, policy: str) -> str | None:
+        """The category of the prompt's policy whose name is nearest in meaning; a hint, not a judgement."""
         names = {f"{number}: {name}": name for number, name in CATEGORY.findall(policy)}
         if not names:
             return None
-        window = self._encoder.windows(text)[:1]
-        meaning = _unit(self._encoder.features(window)[0, -WIDTH:])
+        meaning = _unit(embedding)
         return max(names, key=lambda full: float(meaning @ self._meaning(names[full])))
 
     def _meaning(self, name: str) -> np.ndarray:
