@@ -49,14 +49,15 @@ def measure(name: str, bench: Workbench, record: dict) -> None:
     print(f"--- {name}", flush=True)
     started, load = time.monotonic(), os.getloadavg()[0]
     found = PARTS[name](bench)
-    about = {"recorded": datetime.now(UTC).date().isoformat(), "load_before": round(load, 2)}
+    facts = run_facts()
+    about = {"recorded": datetime.now(UTC).date().isoformat(), "commit": facts["commit"], "load_before": round(load, 2)}
     record["parts"][name] = found | about | {"took_s": round(time.monotonic() - started)}
+    record["machine"] = facts["machine"]
     write(record)
 
 
 def write(record: dict, path: Path = RECORD) -> None:
     """The record, its plot, and the table on the screen."""
-    record |= {key: value for key, value in run_facts().items() if key in ("commit", "machine")}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if record["parts"].keys() >= report.PLOTTED:

@@ -133,9 +133,9 @@ def table(record: dict) -> str:
 
 def section(record: dict) -> str:
     """The page's part: plot (once its parts are recorded), table, circumstances."""
-    machine = record["machine"]
+    machine, commits = record["machine"], sorted({part["commit"] for part in record["parts"].values()})
     minutes = sum(part["took_s"] for part in record["parts"].values()) / 60
-    words = f"Commit {record['commit']}, {machine['cores']} cores ({machine['cpu']}), {minutes:.0f} minutes."
+    words = f"Commit {', '.join(commits)}, {machine['cores']} cores ({machine['cpu']}), {minutes:.0f} minutes."
     picture = (
         f'<img src="../results/bench.png" width="100%" alt="{PLOTS}" />\n\n'
         if record["parts"].keys() >= PLOTTED

@@ -7,9 +7,6 @@ The state is `.local_nemo/bench`, emptied at the start. Rows are the laptop prof
 """
 
 import json
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +21,8 @@ import psutil
 
 import config
 from helpers import customizer, data, data_store, entity_store, nim
-from helpers.platform import Platform, connect
+from helpers.platform import Platform
+from helpers.series import fresh_local_nemo
 from local_nemo.lm.base import Base, load_base
 from local_nemo.lm.prompt import render_prompt
 from local_nemo.lm.rows import encode_row
@@ -54,21 +52,13 @@ class Workbench:
     @contextmanager
     def open(cls) -> Iterator["Workbench"]:
         """A fresh state and a server on it, which ends with the block."""
-        stop = [sys.executable, "-m", "local_nemo", "stop", "--state", str(ROOT / STATE)]
-        subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        shutil.rmtree(ROOT / STATE, ignore_errors=True)
         config.NEMO_URL = config.NDS_URL = config.NIM_URL = ""
-        config.LOCAL_STATE = STATE
-        platform = connect(config)
         base = load_base(Settings())
         splits = data.prepare(data.load_rows("bfcl"), seed=config.SEED, num_examples=LAPTOP["NUM_EXAMPLES"]).splits
-        try:
+        with fresh_local_nemo(STATE) as platform, tempfile.TemporaryDirectory() as folder:
             data_store.ensure_namespace(platform, NAMESPACE)
             entity_store.ensure_namespace(platform, NAMESPACE)
-            with tempfile.TemporaryDirectory() as folder:
-                yield cls(Path(folder), platform, splits, base, load_tokenizer(base))
-        finally:
-            subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+            yield cls(Path(folder), platform, splits, base, load_tokenizer(base))
 
     def resident_mb(self) -> float:
         """What the server holds in memory now."""

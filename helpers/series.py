@@ -33,7 +33,7 @@ from traitlets.config import Config
 import config
 from helpers import data, history, readme, state
 from helpers.errors import AlreadyRunning, TutorialError
-from helpers.platform import connect, running
+from helpers.platform import Platform, connect, running
 
 NOTEBOOKS = (
     "1_data_preparation.ipynb",
@@ -129,15 +129,21 @@ def services() -> Iterator[dict[str, str]]:
     if config.NEMO_URL:
         yield {}
         return
-    stop = [sys.executable, "-m", "local_nemo", "stop", "--state", str(ROOT / RUN_STATE)]
-    subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    shutil.rmtree(ROOT / RUN_STATE, ignore_errors=True)
-    config.LOCAL_STATE = RUN_STATE
-    connect(config)
-    try:
+    with fresh_local_nemo(RUN_STATE):
         yield {"LOCAL_STATE": RUN_STATE}
+
+
+@contextmanager
+def fresh_local_nemo(state: str) -> Iterator[Platform]:
+    """A local_nemo on the emptied folder `state` (relative to the project's root), which ends with the block."""
+    stop = [sys.executable, "-m", "local_nemo", "stop", "--state", str(ROOT / state)]
+    subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    shutil.rmtree(ROOT / state, ignore_errors=True)
+    config.LOCAL_STATE = state
+    try:
+        yield connect(config)
     finally:
-        subprocess.run(stop, check=True, cwd=ROOT)
+        subprocess.run(stop, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 class PeakMemory:
